@@ -1,0 +1,24 @@
+//! The two clocks: one that never goes back, one that the kernel stamps datagrams with.
+
+use std::mem::MaybeUninit;
+
+/// Nanoseconds of CLOCK_MONOTONIC: for latencies and deadlines.
+pub fn monotonic() -> i64 {
+    read(libc::CLOCK_MONOTONIC)
+}
+
+/// Nanoseconds since 1970 (CLOCK_REALTIME): what SO_TIMESTAMPNS counts in.
+pub fn realtime() -> i64 {
+    read(libc::CLOCK_REALTIME)
+}
+
+fn read(clock: libc::clockid_t) -> i64 {
+    let mut time = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: `time` is valid for writing, and both clocks exist on every Linux, so the call
+    // cannot fail and has filled `time` when it returns.
+    let time = unsafe {
+        libc::clock_gettime(clock, time.as_mut_ptr());
+        time.assume_init()
+    };
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}

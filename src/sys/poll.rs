@@ -1,0 +1,40 @@
+//! poll(2): waiting for one of a few descriptors.
+
+use super::{check, Errno, Result};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// What to wait for on a descriptor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    Readable,
+    Writable,
+}
+
+/// Waits until one of `wanted` is ready (errors and hang-ups count as ready), at most
+/// `timeout_ms` milliseconds, -1 being for ever. Gives whether any is.
+///
+/// Errors: `EINTR` when a signal handler ran on this thread.
+pub fn wait(wanted: &[(BorrowedFd<'_>, Interest)], timeout_ms: i32) -> Result<bool> {
+    const MOST: usize = 2;
+    assert!(wanted.len() <= MOST, "poll::wait takes at most {MOST} descriptors");
+    let mut fds = [libc::pollfd { fd: -1, events: 0, revents: 0 }; MOST];
+    for (slot, (fd, interest)) in fds.iter_mut().zip(wanted) {
+        slot.fd = fd.as_raw_fd();
+        slot.events = match interest {
+            Interest::Readable => libc::POLLIN,
+            Interest::Writable => libc::POLLOUT,
+        };
+    }
+    // SAFETY: `fds` is valid for reading and writing its entries.
+    let ready = check(unsafe { libc::poll(fds.as_mut_ptr(), MOST as libc::nfds_t, timeout_ms) })?;
+    if fds.iter().any(|slot| slot.revents & libc::POLLNVAL != 0) {
+        return Err(Errno(libc::EBADF));
+    }
+    Ok(ready > 0)
+}
+
+/// `nanoseconds` as a poll timeout: rounded up, so that a deadline is never met early.
+pub fn timeout_ms(nanoseconds: i64) -> i32 {
+    let milliseconds = nanoseconds.max(0).saturating_add(999_999) / 1_000_000;
+    i32::try_from(milliseconds).unwrap_or(i32::MAX)
+}
