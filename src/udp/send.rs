@@ -1,0 +1,340 @@
+//! The send reactor: drains the queue of dispatched datagrams into the socket.
+
+use super::batch::{Batch, View};
+use super::errors::ErrorKind;
+use super::pace::Pace;
+use super::shared::Shared;
+use super::stats::ReactorCounters;
+use crate::log::Level;
+use crate::sys::addr::Addr;
+use crate::sys::mmsg::{Outgoing, Sender, GSO_PAYLOAD_MAX, GSO_SEGMENTS_MAX};
+use crate::sys::poll::{self, Interest};
+use crate::sys::{clock, Errno};
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// How often a message is tried again when the error may be an earlier datagram's.
+const ATTEMPTS_ALONE: u32 = 3;
+const ATTEMPTS_IN_STORM: u32 = 64;
+
+/// First and longest pause when the kernel is out of buffers (ENOBUFS).
+const BACKOFF_FIRST: Duration = Duration::from_micros(200);
+const BACKOFF_LONGEST: Duration = Duration::from_millis(20);
+
+/// A length that every route takes in one packet (RFC 8200 asks for 1,280 bytes): that datagrams
+/// this short cannot go together is never the packet size's fault.
+const GSO_SURE: usize = 1200;
+
+/// Pauses, two seconds in all, after which a datagram is given up.
+const PAUSES_MAX: u32 = 100;
+
+/// One system call's message: where its datagrams lie among the batch's payloads.
+struct Message {
+    to: Addr,
+    start: usize,
+    end: usize,
+    /// Length of each datagram but the last.
+    segment: usize,
+    datagrams: usize,
+    /// Monotonic time at which the first of them was dispatched.
+    stamp: i64,
+}
+
+impl Message {
+    fn empty(view: &View<'_>, at: usize) -> Message {
+        let (to, segment, stamp) = (view.addr, view.segment, view.stamp);
+        Message { to, start: at, end: at, segment, datagrams: 0, stamp }
+    }
+
+    /// How many datagrams of `view`'s length may still join; a shorter one may, as the last.
+    fn room_for(&self, view: &View<'_>) -> usize {
+        let length = self.end - self.start;
+        let is_open = self.segment > 0 && length % self.segment == 0;
+        let fits = view.segment == self.segment
+            || (view.segment < self.segment && view.payload.len() == view.segment);
+        if self.to != view.addr || !is_open || !fits {
+            return 0;
+        }
+        let datagrams = GSO_SEGMENTS_MAX - self.datagrams;
+        datagrams.min((GSO_PAYLOAD_MAX - length) / self.segment)
+    }
+
+    fn outgoing<'a>(&self, data: &'a [u8]) -> Outgoing<'a> {
+        let segment = if self.datagrams > 1 { self.segment as u16 } else { 0 };
+        Outgoing { to: self.to, payload: &data[self.start..self.end], segment }
+    }
+}
+
+/// Runs until the queue is closed and drained, or the drain deadline has come.
+pub fn run(shared: &Shared, index: usize) {
+    let mut reactor = SendReactor {
+        shared,
+        counters: &shared.counters.send[index],
+        sender: Sender::default(),
+        batch: Batch::default(),
+        messages: Vec::new(),
+    };
+    let mut pace = Pace::new(usize::MAX);
+    while shared.send_queue.wait_filled() && !shared.is_past_deadline() {
+        let views = reactor.take();
+        reactor.send_all();
+        // Each view was one call of the program's, or a share of one.
+        match pace.nap(views, 0) {
+            Some(nap) if shared.send_queue.is_empty() => std::thread::sleep(nap),
+            _ => {}
+        }
+    }
+}
+
+struct SendReactor<'a> {
+    shared: &'a Shared,
+    counters: &'a ReactorCounters,
+    sender: Sender,
+    batch: Batch,
+    messages: Vec<Message>,
+}
+
+impl SendReactor<'_> {
+    /// Takes datagrams in hand and plans their messages; gives how many views they were.
+    fn take(&mut self) -> usize {
+        let in_hand = &self.shared.in_hand;
+        // Counted before the queue forgets them: what is queued never seems to be gone.
+        self.shared.send_queue.take(&mut self.batch, |count| {
+            in_hand.fetch_add(count as u64, Relaxed);
+        });
+        plan(&self.batch, self.shared.gso_limit.load(Relaxed), &mut self.messages);
+        self.batch.views().count()
+    }
+
+    fn send_all(&mut self) {
+        let mut next = 0;
+        let mut patience = Patience::default();
+        while next < self.messages.len() {
+            let outgoing = self.messages[next..].iter().map(|m| m.outgoing(self.batch.payloads()));
+            match self.sender.send(&self.shared.socket, outgoing, self.shared.send_flags) {
+                Ok(sent) => {
+                    self.account(next, sent);
+                    next += sent;
+                    patience = Patience::default();
+                }
+                Err(error) => next += self.recover(error, next, &mut patience),
+            }
+            if self.shared.is_past_deadline() {
+                self.abandon(next);
+                return;
+            }
+        }
+    }
+
+    fn account(&self, first: usize, count: usize) {
+        let now = clock::monotonic();
+        let (mut datagrams, mut bytes, mut offloaded) = (0, 0, 0);
+        for message in &self.messages[first..first + count] {
+            self.shared.counters.sent_after(now - message.stamp, message.datagrams);
+            datagrams += message.datagrams;
+            bytes += message.end - message.start;
+            offloaded += usize::from(message.datagrams > 1);
+        }
+        self.counters.datagrams.add(datagrams);
+        self.counters.bytes.add(bytes);
+        self.counters.offloaded.add(offloaded);
+        self.counters.batches.add(1);
+        self.shared.in_hand.fetch_sub(datagrams as u64, Relaxed);
+        let log = self.shared.log;
+        log.log(Level::Trace, format_args!("sent {datagrams} datagrams, {bytes} bytes"));
+    }
+
+    /// Does what `error` on the message at `next` asks for; gives how many messages are done with.
+    fn recover(&mut self, error: Errno, next: usize, patience: &mut Patience) -> usize {
+        match error.0 {
+            libc::EINTR => {}
+            libc::EAGAIN => {
+                self.shared.counters.send_retries.add(1);
+                // An ICMP error that nobody takes would end every wait at once.
+                self.shared.drain_error_queue(&self.shared.socket);
+                self.wait_writable();
+            }
+            libc::ENOBUFS | libc::ENOMEM => {
+                self.shared.counters.send_retries.add(1);
+                // A datagram may be larger than the buffer can ever take.
+                if patience.pauses == PAUSES_MAX {
+                    patience.attempts = ATTEMPTS_IN_STORM;
+                    return self.blame(error, next, patience);
+                }
+                patience.pause(self.shared);
+            }
+            _ => return self.blame(error, next, patience),
+        }
+        0
+    }
+
+    /// An ICMP error left by an earlier datagram is reported by whichever call comes next, so that
+    /// a message is at fault only if it fails again with no such error in between.
+    fn blame(&mut self, error: Errno, next: usize, patience: &mut Patience) -> usize {
+        patience.attempts += 1;
+        self.shared.drain_error_queue(&self.shared.socket);
+        // Whoever took them, this thread or another: errors came in since the last try.
+        let reports = self.shared.counters.icmp_errors.get();
+        let has_news = reports != std::mem::replace(&mut patience.reports, reports);
+        let most = if has_news { ATTEMPTS_IN_STORM } else { ATTEMPTS_ALONE };
+        if patience.attempts < most {
+            return 0;
+        }
+        patience.attempts = 0;
+        if self.messages[next].datagrams > 1 {
+            self.send_singly(error, next);
+            return 0;
+        }
+        let message = &self.messages[next];
+        for _ in 0..message.datagrams {
+            self.shared.report(error, ErrorKind::Send, message.to);
+        }
+        self.shared.counters.send_errors.add(message.datagrams);
+        self.shared.in_hand.fetch_sub(message.datagrams as u64, Relaxed);
+        1
+    }
+
+    /// Sends the datagrams of a message one by one: the kernel, the device or the route's packet
+    /// size may not let them go together, or each of them fails by itself. In the first case the
+    /// next ones should not be joined either; a wrong guess costs speed alone.
+    fn send_singly(&mut self, error: Errno, next: usize) {
+        let segment = self.messages[next].segment;
+        match error.0 {
+            libc::EIO => self.shared.gso_limit.store(0, Relaxed),
+            libc::EMSGSIZE | libc::EINVAL => {
+                let limit = (segment - 1).max(GSO_SURE);
+                self.shared.gso_limit.fetch_min(limit, Relaxed);
+            }
+            _ => {}
+        }
+        let log = self.shared.log;
+        log.log(Level::Info, format_args!("GSO of {segment} bytes: {error}; sent one by one"));
+        let Message { to, end, stamp, .. } = self.messages[next];
+        let starts = (self.messages[next].start..end).step_by(segment);
+        let singles = starts.map(|start| {
+            let end = end.min(start + segment);
+            Message { to, start, end, segment: end - start, datagrams: 1, stamp }
+        });
+        let singles: Vec<Message> = singles.collect();
+        self.messages.splice(next..=next, singles);
+    }
+
+    /// Waits for room in the socket's send buffer, at most until the drain deadline.
+    fn wait_writable(&self) {
+        let socket = (self.shared.socket.as_fd(), Interest::Writable);
+        let waited = match self.shared.drain_time_left() {
+            None => {
+                let stop = (self.shared.stop.borrow(), Interest::Readable);
+                poll::wait(&[socket, stop], -1)
+            }
+            Some(left) => poll::wait(&[socket], poll::timeout_ms(left)),
+        };
+        if let Err(error) = waited {
+            self.shared.log.log(Level::Debug, format_args!("waiting for room: {error}"));
+        }
+    }
+
+    /// Counts the messages from `next` on as unsent.
+    fn abandon(&self, next: usize) {
+        let unsent: usize = self.messages[next..].iter().map(|m| m.datagrams).sum();
+        self.shared.counters.send_unsent.add(unsent);
+        self.shared.in_hand.fetch_sub(unsent as u64, Relaxed);
+    }
+}
+
+/// How long a reactor has been trying the same message.
+#[derive(Default)]
+struct Patience {
+    attempts: u32,
+    /// ICMP errors ever counted, at the last try.
+    reports: u64,
+    pauses: u32,
+}
+
+impl Patience {
+    /// Sleeps, each time twice as long as before.
+    fn pause(&mut self, shared: &Shared) {
+        let pause = (BACKOFF_FIRST * 2u32.saturating_pow(self.pauses)).min(BACKOFF_LONGEST);
+        self.pauses += 1;
+        let left = shared.drain_time_left().unwrap_or(i64::MAX).max(0) as u64;
+        std::thread::sleep(pause.min(Duration::from_nanos(left)));
+    }
+}
+
+/// Lays out the messages of a batch: neighbours of one destination go together where GSO takes
+/// them (`gso_limit`: the longest datagram it does, 0 for none), all others alone.
+fn plan(batch: &Batch, gso_limit: usize, messages: &mut Vec<Message>) {
+    messages.clear();
+    let mut start = 0;
+    for view in batch.views() {
+        plan_view(&view, start, gso_limit, messages);
+        start += view.payload.len();
+    }
+}
+
+fn plan_view(view: &View<'_>, start: usize, gso_limit: usize, messages: &mut Vec<Message>) {
+    let can_join = view.segment > 0 && view.segment <= gso_limit;
+    let end = start + view.payload.len();
+    let mut at = start;
+    let mut left = view.count();
+    while left > 0 {
+        let mut room = match messages.last() {
+            Some(open) if can_join && open.segment <= gso_limit => open.room_for(view),
+            _ => 0,
+        };
+        if room == 0 {
+            let fresh = Message::empty(view, at);
+            room = if can_join { fresh.room_for(view) } else { 1 };
+            messages.push(fresh);
+        }
+        let joining = left.min(room);
+        at = end.min(at + joining * view.segment);
+        left -= joining;
+        if let Some(open) = messages.last_mut() {
+            open.end = at;
+            open.datagrams += joining;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(payloads: &[(u16, usize, i64)], gso_limit: usize) -> Vec<(usize, usize)> {
+        let mut batch = Batch::default();
+        for &(port, length, stamp) in payloads {
+            let to = Addr::v4([127, 0, 0, 1], port);
+            batch.append(&View::single(to, stamp, &vec![7; length]));
+        }
+        let mut messages = Vec::new();
+        plan(&batch, gso_limit, &mut messages);
+        assert_eq!(messages.last().map_or(0, |last| last.end), batch.payloads().len());
+        messages.iter().map(|m| (m.datagrams, m.end - m.start)).collect()
+    }
+
+    #[test]
+    fn equal_neighbours_go_together_and_a_shorter_one_ends_them() {
+        assert_eq!(
+            layout(&[(1, 10, 0), (1, 10, 1), (1, 4, 2), (1, 10, 3)], 99),
+            [(3, 24), (1, 10)]
+        );
+        assert_eq!(layout(&[(1, 10, 0), (2, 10, 0), (1, 10, 0)], 99), [(1, 10), (1, 10), (1, 10)]);
+        assert_eq!(layout(&[(1, 4, 0), (1, 10, 1)], 99), [(1, 4), (1, 10)]);
+    }
+
+    #[test]
+    fn empty_and_over_long_datagrams_go_alone() {
+        assert_eq!(layout(&[(1, 0, 0), (1, 0, 0), (1, 5, 0)], 99), [(1, 0), (1, 0), (1, 5)]);
+        assert_eq!(layout(&[(1, 100, 0), (1, 100, 0)], 99), [(1, 100), (1, 100)]);
+        assert_eq!(layout(&[(1, 100, 0), (1, 50, 0)], 99), [(1, 100), (1, 50)]);
+        assert_eq!(layout(&[(1, 10, 0), (1, 10, 0)], 0), [(1, 10), (1, 10)]);
+    }
+
+    #[test]
+    fn a_message_holds_what_the_kernel_takes() {
+        assert_eq!(layout(&[(1, 10, 0); 150], 99), [(64, 640), (64, 640), (22, 220)]);
+        assert_eq!(layout(&[(1, 30_000, 0); 5], 60_000)[..2], [(2, 60_000), (2, 60_000)]);
+    }
+}
