@@ -1,0 +1,19 @@
+//! Native network I/O for scripts: a Rust library with a C ABI.
+//!
+//! Each depends only on those above it:
+//!
+//! - [`sys`]: the only system calls; types that own descriptors, addresses, clocks, threads.
+//! - [`histogram`], [`log`]: latencies as percentiles; where messages go.
+//! - [`udp`]: the UDP handler, whose native threads receive and send for the program.
+//! - [`ffi`]: the C ABI: handles, error codes, and a thin file for each prefix of
+//!   `include/pyhelpers.h`, which is generated from it.
+//!
+//! All but `sys` and `ffi` is safe Rust that a Rust program may use as it stands.
+
+#![deny(unsafe_code)]
+
+pub mod ffi;
+pub mod histogram;
+pub mod log;
+pub mod sys;
+pub mod udp;
