@@ -1,0 +1,150 @@
+"""The C ABI for ctypes. Generated from include/pyhelpers.h by generate_abi.py; do not edit."""
+
+import ctypes
+
+PH_ABI_VERSION = 1
+PH_ADDR_TEXT_MAX = 64
+PH_EPANIC = -4096
+PH_LOG_DEBUG = 4
+PH_LOG_ERROR = 1
+PH_LOG_INFO = 3
+PH_LOG_NONE = 0
+PH_LOG_TRACE = 5
+PH_LOG_WARNING = 2
+PH_LOG_WIRE = 6
+UDPH_DROP_NEWEST = 2
+UDPH_DROP_OLDEST = 1
+UDPH_ERROR_ICMP = 2
+UDPH_ERROR_SEND = 1
+UDPH_NO_GRO = 2
+UDPH_NO_GSO = 1
+UDPH_REFUSE = 0
+UDPH_TRUNCATED = 1
+UDPH_WAIT = 3
+
+
+class ph_addr_t(ctypes.Structure):
+    _fields_ = [
+        ('ip', ctypes.c_uint8 * 16),
+        ('scope_id', ctypes.c_uint32),
+        ('port', ctypes.c_uint16),
+        ('family', ctypes.c_uint8),
+        ('reserved', ctypes.c_uint8),
+    ]
+
+
+class udph_config_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('send_reactors', ctypes.c_uint32),
+        ('recv_reactors', ctypes.c_uint32),
+        ('recv_sockets_a_reactor', ctypes.c_uint32),
+        ('send_flags', ctypes.c_int32),
+        ('event_fd', ctypes.c_int32),
+        ('flags', ctypes.c_uint32),
+        ('send_policy', ctypes.c_uint32),
+        ('recv_policy', ctypes.c_uint32),
+        ('send_queue_items', ctypes.c_uint64),
+        ('send_queue_bytes', ctypes.c_uint64),
+        ('recv_queue_items', ctypes.c_uint64),
+        ('recv_queue_bytes', ctypes.c_uint64),
+        ('recv_size', ctypes.c_uint32),
+        ('debug_level', ctypes.c_int32),
+    ]
+
+
+class udph_datagram_t(ctypes.Structure):
+    _fields_ = [
+        ('addr', ph_addr_t),
+        ('data', ctypes.c_void_p),
+        ('len', ctypes.c_size_t),
+        ('delay_ns', ctypes.c_int64),
+        ('flags', ctypes.c_uint32),
+        ('same_addr_as', ctypes.c_uint32),
+    ]
+
+
+class ph_percentiles_t(ctypes.Structure):
+    _fields_ = [
+        ('p50', ctypes.c_uint64),
+        ('p99', ctypes.c_uint64),
+        ('p999', ctypes.c_uint64),
+        ('max', ctypes.c_uint64),
+    ]
+
+
+class udph_stats_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('dispatched', ctypes.c_uint64),
+        ('sent', ctypes.c_uint64),
+        ('sent_bytes', ctypes.c_uint64),
+        ('send_batches', ctypes.c_uint64),
+        ('gso_messages', ctypes.c_uint64),
+        ('send_refused', ctypes.c_uint64),
+        ('send_dropped', ctypes.c_uint64),
+        ('send_unsent', ctypes.c_uint64),
+        ('send_errors', ctypes.c_uint64),
+        ('send_retries', ctypes.c_uint64),
+        ('icmp_errors', ctypes.c_uint64),
+        ('errors_dropped', ctypes.c_uint64),
+        ('received', ctypes.c_uint64),
+        ('received_bytes', ctypes.c_uint64),
+        ('recv_batches', ctypes.c_uint64),
+        ('gro_messages', ctypes.c_uint64),
+        ('delivered', ctypes.c_uint64),
+        ('recv_dropped', ctypes.c_uint64),
+        ('recv_unread', ctypes.c_uint64),
+        ('kernel_drops', ctypes.c_uint64),
+        ('truncated', ctypes.c_uint64),
+        ('queued_send', ctypes.c_uint64),
+        ('queued_recved', ctypes.c_uint64),
+        ('send_latency', ph_percentiles_t),
+        ('recv_delay', ph_percentiles_t),
+        ('uses_gso', ctypes.c_uint32),
+        ('uses_gro', ctypes.c_uint32),
+        ('send_reactors', ctypes.c_uint32),
+        ('recv_reactors', ctypes.c_uint32),
+    ]
+
+
+class udph_reactor_stats_t(ctypes.Structure):
+    _fields_ = [
+        ('datagrams', ctypes.c_uint64),
+        ('bytes', ctypes.c_uint64),
+        ('batches', ctypes.c_uint64),
+        ('offloaded', ctypes.c_uint64),
+        ('idle_wakeups', ctypes.c_uint64),
+    ]
+
+
+class udph_error_t(ctypes.Structure):
+    _fields_ = [
+        ('addr', ph_addr_t),
+        ('time_ns', ctypes.c_int64),
+        ('error', ctypes.c_int32),
+        ('kind', ctypes.c_uint32),
+    ]
+
+
+#: name: (result, arguments)
+FUNCTIONS = {
+    'ph_version': (ctypes.c_char_p, []),
+    'ph_abi_version': (ctypes.c_int32, []),
+    'ph_strerror': (ctypes.c_char_p, [ctypes.c_int32]),
+    'ph_log_set': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32]),
+    'ph_addr_parse': (ctypes.c_int32, [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint32, ctypes.c_void_p]),
+    'ph_addr_format': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]),
+    'udph_new': (ctypes.c_int32, [ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p]),
+    'udph_dispatch': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32]),
+    'udph_dispatch_to': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_size_t]),
+    'udph_get_recved': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32]),
+    'udph_queued_send': (ctypes.c_int64, [ctypes.c_void_p]),
+    'udph_queued_recved': (ctypes.c_int64, [ctypes.c_void_p]),
+    'udph_stats_send_avg': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int32]),
+    'udph_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
+    'udph_reactor_stats': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]),
+    'udph_get_error': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]),
+    'udph_fd': (ctypes.c_int32, [ctypes.c_void_p]),
+    'udph_close': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p]),
+}

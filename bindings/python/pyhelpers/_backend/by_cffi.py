@@ -1,0 +1,77 @@
+"""The backend over cffi, in its out-of-line ABI mode."""
+
+from pyhelpers._backend._cffi_abi import ffi
+
+
+# Zeroing a buffer would touch memory that most calls never use.
+_uncleared = ffi.new_allocator(should_clear_after_alloc=False)
+
+
+class Backend(object):
+    name = "cffi"
+    null = ffi.NULL
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            self.lib = ffi.dlopen(path)
+        except OSError as error:
+            raise ImportError("%s cannot be loaded: %s" % (path, error))
+        self.abi_version = self.lib.PH_ABI_VERSION
+
+    def constant(self, name):
+        return getattr(self.lib, name)
+
+    def new(self, name):
+        return ffi.new(name + " *")
+
+    def array(self, name, count):
+        return ffi.new(name + "[]", count)
+
+    def sized(self, name):
+        structure = self.new(name)
+        structure.size = ffi.sizeof(name)
+        return structure
+
+    def as_dict(self, structure):
+        values = ((name, getattr(structure, name)) for name, _ in _structure(structure).fields)
+        return {
+            name: self.as_dict(value) if isinstance(value, ffi.CData) else value
+            for name, value in values
+        }
+
+    def ref(self, structure):
+        is_pointer = ffi.typeof(structure).kind == "pointer"
+        return structure if is_pointer else ffi.addressof(structure)
+
+    def keep(self, structure):
+        return structure
+
+    def dump(self, array, size):
+        return ffi.buffer(array, size)[:]
+
+    def load(self, name, raw):
+        structure = ffi.new(name + " *")
+        ffi.buffer(structure)[:] = raw
+        return structure
+
+    def at(self, name, address):
+        return ffi.cast(name + " *", address)
+
+    def handle(self, name):
+        return ffi.new(name + " **")
+
+    def value(self, handle):
+        return handle[0]
+
+    def buffer(self, size):
+        return _uncleared("uint8_t[]", size)
+
+    def text(self, result):
+        text = ffi.string(result)
+        return text if isinstance(text, str) else text.decode("utf-8")
+
+
+def _structure(structure):
+    kind = ffi.typeof(structure)
+    return kind.item if kind.kind == "pointer" else kind
