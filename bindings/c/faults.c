@@ -1,0 +1,129 @@
+#include "faults.h"
+#include "check.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static atomic_bool is_stalled;
+static atomic_int error_of_sends, error_of_runs;
+static _Atomic uint64_t period_of_errors, sends, waits, readers;
+
+/* Readable while nothing is stalled: what a stalled socket is exchanged for in poll. */
+static int gate = -1;
+
+void faults_prepare(void)
+{
+    gate = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    CHECK(gate >= 0);
+}
+
+void faults_stall_sending(void)
+{
+    eventfd_t count;
+    atomic_store(&is_stalled, true);
+    CHECK_IS(eventfd_read(gate, &count), 0);
+}
+
+void faults_resume_sending(void)
+{
+    atomic_store(&is_stalled, false);
+    CHECK_IS(eventfd_write(gate, 1), 0);
+}
+
+void faults_fail_sending(int error, uint64_t period)
+{
+    atomic_store(&period_of_errors, period);
+    atomic_store(&error_of_sends, error);
+}
+
+void faults_refuse_runs(int error)
+{
+    atomic_store(&error_of_runs, error);
+}
+
+uint64_t faults_sends(void)
+{
+    return atomic_load(&sends);
+}
+
+uint64_t faults_waits(void)
+{
+    return atomic_load(&waits);
+}
+
+uint64_t faults_readers(void)
+{
+    return atomic_load(&readers);
+}
+
+static int error_of_send(const struct msghdr *first)
+{
+    uint64_t turn = atomic_fetch_add(&sends, 1) + 1;
+    if (atomic_load(&is_stalled)) return EAGAIN;
+    bool is_run = first->msg_controllen > 0;
+    if (is_run && atomic_load(&error_of_runs)) return atomic_load(&error_of_runs);
+    uint64_t period = atomic_load(&period_of_errors);
+    return period > 0 && turn % period == 0 ? atomic_load(&error_of_sends) : 0;
+}
+
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    int error = error_of_send(&messages->msg_hdr);
+    if (error) {
+        errno = error;
+        return -1;
+    }
+    return (int)syscall(SYS_sendmmsg, fd, messages, count, flags);
+}
+
+static int poll_for_real(struct pollfd *fds, nfds_t count, int timeout)
+{
+    struct timespec time = {.tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000L};
+    return ppoll(fds, count, timeout < 0 ? NULL : &time, NULL);
+}
+
+/* A socket that is not writable still reports its errors. */
+static int poll_stalled(struct pollfd *fds, nfds_t count, int timeout)
+{
+    struct pollfd all[8];
+    CHECK(2 * count <= sizeof all / sizeof *all);
+    for (nfds_t i = 0; i < count; i++) {
+        bool is_for_writing = fds[i].events & POLLOUT;
+        all[i] = fds[i];
+        all[count + i] = (struct pollfd){.fd = is_for_writing ? gate : -1, .events = POLLIN};
+        all[i].events &= ~POLLOUT;
+    }
+    int result = poll_for_real(all, 2 * count, timeout);
+    if (result <= 0) return result;
+    result = 0;
+    for (nfds_t i = 0; i < count; i++) {
+        fds[i].revents = (short)(all[i].revents | (all[count + i].revents ? POLLOUT : 0));
+        result += fds[i].revents != 0;
+    }
+    return result;
+}
+
+/* What the library calls poll: glibc's declaration of that name says that it reads nothing. */
+int poll_by_the_library(struct pollfd *fds, nfds_t count, int timeout) __asm__("poll");
+
+int poll_by_the_library(struct pollfd *fds, nfds_t count, int timeout)
+{
+    bool is_for_writing = false;
+    for (nfds_t i = 0; i < count; i++) is_for_writing |= (fds[i].events & POLLOUT) != 0;
+    if (!is_for_writing) {
+        atomic_fetch_add(&readers, 1);
+        int result = poll_for_real(fds, count, timeout);
+        atomic_fetch_sub(&readers, 1);
+        return result;
+    }
+    atomic_fetch_add(&waits, 1);
+    return atomic_load(&is_stalled) ? poll_stalled(fds, count, timeout)
+                                    : poll_for_real(fds, count, timeout);
+}

@@ -1,0 +1,110 @@
+/* Runs the tests: all of them, or those whose name contains an argument. */
+#include "check.h"
+#include "faults.h"
+#include "support.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CHECK_SECONDS = 10, TEST_SECONDS = 40 };
+
+extern const struct test ph_tests[], argument_tests[], traffic_tests[], queue_tests[],
+    error_tests[], ending_tests[], process_tests[];
+
+static const struct test *const SUITES[] = {
+    ph_tests, argument_tests, traffic_tests, queue_tests, error_tests, ending_tests, process_tests,
+};
+
+static const char *running;
+
+void check_failed(const char *file, int line, const char *format, ...)
+{
+    char what[512];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(what, sizeof what, format, values);
+    va_end(values);
+    dprintf(STDOUT_FILENO, "FAIL %s: %s:%d: %s\n", running, file, line, what);
+    _exit(1);
+}
+
+static void nap(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+bool check_is_out_of_time(int64_t *since)
+{
+    int64_t now = now_ns();
+    if (*since == 0) *since = now;
+    if (now - *since > CHECK_SECONDS * SECOND) return true;
+    nap();
+    return false;
+}
+
+/* Whatever a test did, its process must end with the threads and descriptors it began with. */
+static _Noreturn void run_here(const struct test *test)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    faults_prepare();
+    size_t threads = count_threads(), descriptors = count_descriptors();
+    test->run();
+    CHECK_EVENTUALLY(count_threads() == threads);
+    CHECK_EVENTUALLY(count_descriptors() == descriptors);
+    exit(0);
+}
+
+static bool wait_for(pid_t child, int *status)
+{
+    int64_t deadline = now_ns() + TEST_SECONDS * SECOND;
+    while (waitpid(child, status, WNOHANG) == 0) {
+        if (now_ns() > deadline) {
+            kill(child, SIGKILL);
+            waitpid(child, status, 0);
+            return false;
+        }
+        nap();
+    }
+    return true;
+}
+
+static bool passes(const struct test *test)
+{
+    running = test->name;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) run_here(test);
+    int status;
+    if (!wait_for(child, &status)) {
+        printf("FAIL %s: %s:0: still running after %d s\n", test->name, __FILE__, TEST_SECONDS);
+        return false;
+    }
+    if (WIFSIGNALED(status))
+        printf("FAIL %s: %s:0: %s\n", test->name, __FILE__, strsignal(WTERMSIG(status)));
+    else if (WEXITSTATUS(status) > 1)
+        printf("FAIL %s: %s:0: the sanitizer says no\n", test->name, __FILE__);
+    else if (WEXITSTATUS(status) == 0)
+        printf("ok %s\n", test->name);
+    return status == 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *wanted = argc > 1 ? argv[1] : "";
+    int passed = 0, failed = 0;
+    for (size_t suite = 0; suite < sizeof SUITES / sizeof *SUITES; suite++)
+        for (const struct test *test = SUITES[suite]; test->name; test++) {
+            if (!strstr(test->name, wanted)) continue;
+            if (passes(test)) passed++;
+            else failed++;
+        }
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed || !passed;
+}
