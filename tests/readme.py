@@ -1,0 +1,63 @@
+"""What the README shows runs as printed.
+
+Run with the package importable (PYTHONPATH=bindings/python), gcc at hand and the library built.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / "target" / "release"
+
+
+def shown(language):
+    """The code block in this language, and the output that stands below it."""
+    pattern = r"```%s\n(.*?)```\n\n```text\n(.*?)```" % language
+    (code, output), = re.findall(pattern, (ROOT / "README.md").read_text(), flags=re.S)
+    return code, output
+
+
+def output_of(*command):
+    result = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=60
+    )
+    return result.stdout + result.stderr
+
+
+class Readme(unittest.TestCase):
+    def test_the_python_program_prints_what_stands_below_it(self):
+        code, output = shown("python")
+        self.assertEqual(output_of(sys.executable, "-c", code), output)
+
+    def test_the_c_program_prints_what_stands_below_it(self):
+        code, output = shown("c")
+        with tempfile.TemporaryDirectory() as folder:
+            source, program = pathlib.Path(folder, "example.c"), pathlib.Path(folder, "example")
+            source.write_text(code)
+            warnings = output_of(
+                *["gcc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"],
+                *["-I%s" % (ROOT / "include"), source, "-o", program],
+                *["-L%s" % LIBRARY, "-lpyhelpers", "-Wl,-rpath,%s" % LIBRARY],
+            )
+            self.assertEqual(warnings, "")
+            self.assertEqual(output_of(program), output)
+
+    def test_every_file_it_names_is_there(self):
+        text = (ROOT / "README.md").read_text()
+        names = re.findall(r"`((?:src|bench|include|bindings)/[\w./]+)`|\]\(([\w./]+)\)", text)
+        for name in {first or second for first, second in names}:
+            self.assertTrue((ROOT / name).exists(), name)
+
+    def test_every_target_it_names_is_there(self):
+        targets = set(re.findall(r"\bmake (\w+)", (ROOT / "README.md").read_text()))
+        makefile = (ROOT / "Makefile").read_text()
+        for target in targets:
+            self.assertRegex(makefile, r"(?m)^%s:" % target)
+
+
+if __name__ == "__main__":
+    unittest.main()
