@@ -9,6 +9,7 @@ import ctypes
 import errno
 import gc
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +30,10 @@ PYPY = hasattr(sys, "pypy_version_info")
 now = getattr(time, "monotonic", time.time)
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
+
+# A shell that runs the tests in the background has them ignore it, and children would inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_until(predicate, what, deadline=DEADLINE):
