@@ -40,7 +40,7 @@ static udph_t *open_handler(int fd, uint32_t recv_reactors, uint32_t flags)
     return h;
 }
 
-static udph_datagram_t items[ITEMS];
+static ph_datagram_t items[ITEMS];
 static uint8_t buffer[BUFFER];
 
 /* Gives the number of items, 0 when the sender has finished and nothing more comes. */
@@ -79,7 +79,7 @@ static int run_send(int argc, char **argv)
     int destinations = (int)option(argc, argv, "destinations", 1);
     int port = (int)option(argc, argv, "port", 0);
     int total = destinations * ITEMS;
-    udph_datagram_t *all = calloc((size_t)total, sizeof *all);
+    ph_datagram_t *all = calloc((size_t)total, sizeof *all);
     if (all == NULL)
         die("calloc");
     for (int i = 0; i < total; i++) {
@@ -121,7 +121,7 @@ static int run_queue_delay(void)
 static int run_send_latency(int argc, char **argv)
 {
     static uint8_t data[SIZE];
-    udph_datagram_t one = {.data = data, .len = sizeof data};
+    ph_datagram_t one = {.data = data, .len = sizeof data};
     int port = (int)option(argc, argv, "port", 0);
     struct sockaddr_in to = destination(0, port);
     memcpy(one.addr.ip, &to.sin_addr, sizeof to.sin_addr);

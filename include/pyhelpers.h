@@ -64,6 +64,21 @@
 #define PH_ADDR_TEXT_MAX 64
 
 /**
+ * For `flags` of a received datagram: its end is lost, `recv_size` being too small.
+ */
+#define PH_TRUNCATED 1
+
+/**
+ * For `kind` of an error: the kernel refused to send the datagram.
+ */
+#define PH_ERROR_SEND 1
+
+/**
+ * For `kind` of an error: the network, or the destination, reported it later (ICMP).
+ */
+#define PH_ERROR_ICMP 2
+
+/**
  * What a full queue does with a datagram; for `send_policy` and `recv_policy`.
  *
  * The call is refused with -EAGAIN; an arriving datagram stays in the kernel's buffer, unless it
@@ -97,21 +112,6 @@
 #define UDPH_NO_GRO 2
 
 /**
- * For `flags` of a received datagram: its end is lost, `recv_size` being too small.
- */
-#define UDPH_TRUNCATED 1
-
-/**
- * For `kind` of an error: the kernel refused to send the datagram.
- */
-#define UDPH_ERROR_SEND 1
-
-/**
- * For `kind` of an error: the network, or the destination, reported it later (ICMP).
- */
-#define UDPH_ERROR_ICMP 2
-
-/**
  * A UDP handler: a socket with native threads that receive and send. Made by `udph_new`, ended by
  * `udph_close`. The value is a token, never an address.
  */
@@ -142,11 +142,11 @@ typedef struct {
      */
     uint32_t scope_id;
     /**
-     * UDP port in host byte order.
+     * Port in host byte order.
      */
     uint16_t port;
     /**
-     * 4 or 6.
+     * 4 or 6; 0 where there is no address.
      */
     uint8_t family;
     /**
@@ -237,7 +237,7 @@ typedef struct {
      */
     int64_t delay_ns;
     /**
-     * Received: UDPH_TRUNCATED or 0. Ignored on sending.
+     * Received: PH_TRUNCATED or 0. Ignored on sending.
      */
     uint32_t flags;
     /**
@@ -246,7 +246,7 @@ typedef struct {
      * sending.
      */
     uint32_t same_addr_as;
-} udph_datagram_t;
+} ph_datagram_t;
 
 /**
  * Percentiles of a time in nanoseconds, at most 1/16 above the true value; `max` is exact.
@@ -406,10 +406,10 @@ typedef struct {
      */
     int32_t error;
     /**
-     * UDPH_ERROR_SEND or UDPH_ERROR_ICMP.
+     * PH_ERROR_SEND or PH_ERROR_ICMP.
      */
     uint32_t kind;
-} udph_error_t;
+} ph_error_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -503,7 +503,7 @@ int32_t udph_new(int32_t fd, const udph_config_t *config, udph_t **out);
  * Thread safety: any thread.
  */
 int64_t udph_dispatch(udph_t *h,
-                      const udph_datagram_t *items,
+                      const ph_datagram_t *items,
                       size_t n,
                       int32_t timeout_ms);
 
@@ -537,7 +537,7 @@ int32_t udph_dispatch_to(udph_t *h,
  * Thread safety: any thread; each datagram goes to one caller.
  */
 int64_t udph_get_recved(udph_t *h,
-                        udph_datagram_t *items,
+                        ph_datagram_t *items,
                         size_t n,
                         uint8_t *buf,
                         size_t cap,
@@ -591,7 +591,7 @@ int64_t udph_reactor_stats(udph_t *h, udph_reactor_stats_t *out, size_t n);
  * Returns how many. Errors: -EAGAIN when there is none; -EINVAL for NULL or `n` 0; -EBADF.
  * Thread safety: any thread.
  */
-int64_t udph_get_error(udph_t *h, udph_error_t *out, size_t n);
+int64_t udph_get_error(udph_t *h, ph_error_t *out, size_t n);
 
 /**
  * A descriptor that poll(2) finds readable exactly while datagrams are there to pick up; it stays

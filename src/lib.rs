@@ -4,7 +4,8 @@
 //!
 //! - [`sys`]: the only system calls; types that own descriptors, addresses, clocks, threads.
 //! - [`histogram`], [`log`]: latencies as percentiles; where messages go.
-//! - [`udp`]: the UDP handler, whose native threads receive and send for the program.
+//! - [`udp`]: the UDP handler, whose native threads receive and send for the program; the peer and
+//!   the broadcast receiver, which do so on the caller's own thread.
 //! - [`ffi`]: the C ABI: handles, error codes, and a thin file for each prefix of
 //!   `include/pyhelpers.h`, which is generated from it.
 //!

@@ -2,7 +2,8 @@
 
 use pyhelpers::sys::addr::{Addr, Family};
 use pyhelpers::sys::Errno;
-use pyhelpers::udp::{Config, ErrorKind, Handler, Policy, QueueConfig};
+use pyhelpers::udp::errors::ErrorKind;
+use pyhelpers::udp::handler::{Config, Handler, Policy, QueueConfig};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};

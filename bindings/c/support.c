@@ -212,7 +212,7 @@ udph_stats_t close_handler(udph_t *h, int32_t deadline_ms)
 
 static int64_t call_dispatch(udph_t *h)
 {
-    const udph_datagram_t item = {.addr = {.ip = {127, 0, 0, 1}, .port = 9, .family = 4}};
+    const ph_datagram_t item = {.addr = {.ip = {127, 0, 0, 1}, .port = 9, .family = 4}};
     return udph_dispatch(h, &item, 1, 0);
 }
 
@@ -224,7 +224,7 @@ static int64_t call_dispatch_to(udph_t *h)
 
 static int64_t call_get_recved(udph_t *h)
 {
-    udph_datagram_t item;
+    ph_datagram_t item;
     return udph_get_recved(h, &item, 1, NULL, 0, -1);
 }
 
@@ -247,7 +247,7 @@ static int64_t call_reactor_stats(udph_t *h)
 
 static int64_t call_get_error(udph_t *h)
 {
-    udph_error_t error;
+    ph_error_t error;
     return udph_get_error(h, &error, 1);
 }
 
@@ -306,11 +306,11 @@ void close_pair(struct pair *pair)
 void dispatch_numbers(udph_t *h, ph_addr_t to, uint32_t first, uint32_t count)
 {
     uint32_t numbers[256];
-    udph_datagram_t items[256];
+    ph_datagram_t items[256];
     CHECK(count <= LENGTH(items));
     for (uint32_t i = 0; i < count; i++) {
         numbers[i] = first + i;
-        items[i] = (udph_datagram_t){
+        items[i] = (ph_datagram_t){
             .addr = to, .data = (const uint8_t *)&numbers[i], .len = sizeof numbers[i]};
     }
     CHECK_IS(udph_dispatch(h, items, count, -1), count);
@@ -318,7 +318,7 @@ void dispatch_numbers(udph_t *h, ph_addr_t to, uint32_t first, uint32_t count)
 
 uint32_t receive_number(udph_t *h)
 {
-    udph_datagram_t item;
+    ph_datagram_t item;
     uint32_t number;
     CHECK_IS(udph_get_recved(h, &item, 1, (uint8_t *)&number, sizeof number, 10000), 1);
     CHECK_IS(item.len, sizeof number);
@@ -341,20 +341,20 @@ struct pumping {
 
 static void pump_out(struct pumping *p)
 {
-    udph_datagram_t items[WINDOW];
+    ph_datagram_t items[WINDOW];
     size_t n = 0;
     while (p->sent + n < p->count && p->sent + n < p->received + p->window) {
         uint8_t *payload = p->payloads + n * p->size;
         uint32_t number = p->sent + (uint32_t)n;
         memset(payload, (int)(number & 0xff), p->size);
         memcpy(payload, &number, sizeof number);
-        items[n++] = (udph_datagram_t){.addr = p->to, .data = payload, .len = p->size};
+        items[n++] = (ph_datagram_t){.addr = p->to, .data = payload, .len = p->size};
     }
     if (n > 0) CHECK_IS(udph_dispatch(p->sender, items, n, 0), n);
     p->sent += (uint32_t)n;
 }
 
-static void take_in(struct pumping *p, const udph_datagram_t *item)
+static void take_in(struct pumping *p, const ph_datagram_t *item)
 {
     uint32_t number;
     CHECK_IS(item->len, p->size);
@@ -369,7 +369,7 @@ static void take_in(struct pumping *p, const udph_datagram_t *item)
 
 static void pump_in(struct pumping *p)
 {
-    udph_datagram_t items[WINDOW];
+    ph_datagram_t items[WINDOW];
     int64_t n = udph_get_recved(p->receiver, items, WINDOW, p->buffer, WINDOW * p->size, 10000);
     if (n == -EINTR) return;
     CHECK(n > 0);

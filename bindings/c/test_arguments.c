@@ -105,29 +105,29 @@ static ph_addr_t somewhere(const char *text, uint16_t port)
     return addr;
 }
 
-static udph_datagram_t datagram(void)
+static ph_datagram_t datagram(void)
 {
     static const uint8_t payload[1 << 16];
-    return (udph_datagram_t){.addr = somewhere("127.0.0.1", 9), .data = payload, .len = 1};
+    return (ph_datagram_t){.addr = somewhere("127.0.0.1", 9), .data = payload, .len = 1};
 }
 
 static void dispatch_refuses_arrays_that_cannot_be(void)
 {
     udph_t *h = open_handler(open_socket(AF_INET), NULL);
-    udph_datagram_t item = datagram();
+    ph_datagram_t item = datagram();
     CHECK_IS(udph_dispatch(h, NULL, 1, 0), -EINVAL);
     CHECK_IS(udph_dispatch(h, NULL, 0, 0), -EINVAL);
     CHECK_IS(udph_dispatch(h, &item, 0, 0), -EINVAL);
     CHECK_IS(udph_dispatch(h, &item, SIZE_MAX, 0), -EINVAL);
     CHECK_IS(udph_dispatch(h, &item, SIZE_MAX / sizeof item, 0), -EINVAL);
-    CHECK_IS(udph_dispatch(h, MISALIGNED(udph_datagram_t), 1, 0), -EINVAL);
+    CHECK_IS(udph_dispatch(h, MISALIGNED(ph_datagram_t), 1, 0), -EINVAL);
     CHECK_IS(udph_dispatch(h, &item, 1, -2), -EINVAL);
     CHECK_IS(udph_dispatch(h, &item, 1, INT32_MIN), -EINVAL);
     CHECK_IS(close_handler(h, 0).dispatched, 0);
 }
 
 /* What both ways of dispatching say to one datagram. */
-static void dispatching_gives(udph_t *h, udph_datagram_t item, int64_t expected)
+static void dispatching_gives(udph_t *h, ph_datagram_t item, int64_t expected)
 {
     CHECK_IS(udph_dispatch(h, &item, 1, 0), expected);
     CHECK_IS(udph_dispatch_to(h, &item.addr, 0, item.data, item.len), expected);
@@ -136,7 +136,7 @@ static void dispatching_gives(udph_t *h, udph_datagram_t item, int64_t expected)
 static void dispatch_refuses_datagrams_that_cannot_be(void)
 {
     udph_t *h = open_handler(open_socket(AF_INET), NULL);
-    udph_datagram_t bad = datagram();
+    ph_datagram_t bad = datagram();
     bad.data = NULL;
     dispatching_gives(h, bad, -EINVAL);
     bad = datagram();
@@ -161,7 +161,7 @@ static void a_payload_is_as_long_as_its_protocol_allows(void)
     enum { V4 = 65507, V6 = 65527 };
     udph_t *four = open_handler(open_socket(AF_INET), NULL);
     udph_t *both = open_handler(open_dual_stack_socket(), NULL);
-    udph_datagram_t item = datagram();
+    ph_datagram_t item = datagram();
     item.len = V4 + 1;
     dispatching_gives(four, item, -EMSGSIZE);
     dispatching_gives(both, item, -EMSGSIZE);
@@ -181,7 +181,7 @@ static void a_batch_stops_before_its_first_bad_datagram(void)
 {
     int nobody = open_socket(AF_INET);
     udph_t *h = open_handler(open_socket(AF_INET), NULL);
-    udph_datagram_t items[3] = {datagram(), datagram(), datagram()};
+    ph_datagram_t items[3] = {datagram(), datagram(), datagram()};
     for (int i = 0; i < 3; i++) items[i].addr = address_of(nobody);
     items[1].len = 65508;
     CHECK_IS(udph_dispatch(h, items, 3, 0), 1);
@@ -230,14 +230,14 @@ static void the_port_given_takes_the_place_of_that_of_the_address(void)
 static void get_recved_refuses_arrays_that_cannot_be(void)
 {
     udph_t *h = open_handler(open_socket(AF_INET), RECEIVING);
-    udph_datagram_t item;
+    ph_datagram_t item;
     uint8_t buf[1];
     CHECK_IS(udph_get_recved(h, NULL, 1, buf, 1, 0), -EINVAL);
     CHECK_IS(udph_get_recved(h, NULL, 0, buf, 1, 0), -EINVAL);
     CHECK_IS(udph_get_recved(h, &item, 0, buf, 1, 0), -EINVAL);
     CHECK_IS(udph_get_recved(h, &item, SIZE_MAX, buf, 1, 0), -EINVAL);
     CHECK_IS(udph_get_recved(h, &item, SIZE_MAX / sizeof item, buf, 1, 0), -EINVAL);
-    CHECK_IS(udph_get_recved(h, MISALIGNED(udph_datagram_t), 1, buf, 1, 0), -EINVAL);
+    CHECK_IS(udph_get_recved(h, MISALIGNED(ph_datagram_t), 1, buf, 1, 0), -EINVAL);
     CHECK_IS(udph_get_recved(h, &item, 1, NULL, 1, 0), -EINVAL);
     CHECK_IS(udph_get_recved(h, &item, 1, buf, SIZE_MAX, 0), -EINVAL);
     CHECK_IS(udph_get_recved(h, &item, 1, buf, 1, -2), -EINVAL);
@@ -249,7 +249,7 @@ static void get_recved_refuses_arrays_that_cannot_be(void)
 static void a_handler_that_does_not_receive_cannot_be_waited_for(void)
 {
     udph_t *h = open_handler(open_socket(AF_INET), NULL);
-    udph_datagram_t item;
+    ph_datagram_t item;
     CHECK_IS(udph_fd(h), -EOPNOTSUPP);
     CHECK_IS(udph_get_recved(h, &item, 1, NULL, 0, 0), -EAGAIN);
     CHECK_IS(udph_get_recved(h, &item, 1, NULL, 0, 1), -EOPNOTSUPP);
@@ -260,12 +260,12 @@ static void a_handler_that_does_not_receive_cannot_be_waited_for(void)
 static void get_error_refuses_arrays_that_cannot_be(void)
 {
     udph_t *h = open_handler(open_socket(AF_INET), NULL);
-    udph_error_t error;
+    ph_error_t error;
     CHECK_IS(udph_get_error(h, NULL, 1), -EINVAL);
     CHECK_IS(udph_get_error(h, NULL, 0), -EINVAL);
     CHECK_IS(udph_get_error(h, &error, 0), -EINVAL);
     CHECK_IS(udph_get_error(h, &error, SIZE_MAX), -EINVAL);
-    CHECK_IS(udph_get_error(h, MISALIGNED(udph_error_t), 1), -EINVAL);
+    CHECK_IS(udph_get_error(h, MISALIGNED(ph_error_t), 1), -EINVAL);
     CHECK_IS(udph_get_error(h, &error, 1), -EAGAIN);
     close_handler(h, 0);
 }

@@ -18,7 +18,7 @@
 namespace {
 
 static_assert(std::is_standard_layout_v<udph_config_t> && std::is_trivial_v<udph_config_t>);
-static_assert(std::is_standard_layout_v<udph_datagram_t> && std::is_trivial_v<udph_datagram_t>);
+static_assert(std::is_standard_layout_v<ph_datagram_t> && std::is_trivial_v<ph_datagram_t>);
 
 struct Close {
     void operator()(udph_t *h) const { udph_close(h, 1000, nullptr); }
@@ -86,7 +86,7 @@ struct Letter {
 Letter receive(const Handler &handler)
 {
     std::array<std::uint8_t, 65535> buffer;
-    udph_datagram_t item{};
+    ph_datagram_t item{};
     check(udph_get_recved(handler.get(), &item, 1, buffer.data(), buffer.size(), 10000));
     return {item.addr, std::string(reinterpret_cast<const char *>(item.data), item.len)};
 }

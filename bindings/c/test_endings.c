@@ -24,7 +24,7 @@ struct user {
 static void *wait_for_datagrams(void *argument)
 {
     struct user *user = argument;
-    udph_datagram_t items[64];
+    ph_datagram_t items[64];
     uint8_t buffer[64 * sizeof(uint32_t)];
     while ((user->last = udph_get_recved(user->h, items, 64, buffer, sizeof buffer, -1)) > 0)
         user->datagrams += (uint64_t)user->last;
@@ -36,9 +36,9 @@ static void *dispatch_for_ever(void *argument)
 {
     struct user *user = argument;
     uint32_t number = 0;
-    udph_datagram_t items[64];
+    ph_datagram_t items[64];
     for (size_t i = 0; i < LENGTH(items); i++)
-        items[i] = (udph_datagram_t){
+        items[i] = (ph_datagram_t){
             .addr = user->to, .data = (const uint8_t *)&number, .len = sizeof number};
     do {
         user->last = udph_dispatch(user->h, items, LENGTH(items), -1);
@@ -140,7 +140,7 @@ enum { WAITERS = 8 };
 static void *wait_for_room(void *argument)
 {
     struct user *user = argument;
-    udph_datagram_t item = {.addr = user->to};
+    ph_datagram_t item = {.addr = user->to};
     user->last = udph_dispatch(user->h, &item, 1, -1);
     user->ended = now_ns();
     return NULL;
@@ -232,7 +232,7 @@ static void *ask_for_everything(void *argument)
     do {
         udph_stats_t stats = {.size = sizeof stats};
         udph_reactor_stats_t reactors[4];
-        udph_error_t error;
+        ph_error_t error;
         udph_stats(user->h, &stats);
         udph_reactor_stats(user->h, reactors, LENGTH(reactors));
         udph_get_error(user->h, &error, 1);

@@ -15,9 +15,9 @@
 
 /* --- ICMP --- */
 
-static udph_error_t next_error(udph_t *h)
+static ph_error_t next_error(udph_t *h)
 {
-    udph_error_t error;
+    ph_error_t error;
     CHECK_EVENTUALLY(udph_get_error(h, &error, 1) == 1);
     return error;
 }
@@ -44,9 +44,9 @@ static void an_unreachable_port_is_reported_while_others_are_served(void)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     serve_both(pair.sender, bad, pair.to, pair.receiver, 100);
-    udph_error_t error = next_error(pair.sender);
+    ph_error_t error = next_error(pair.sender);
     CHECK_IS(error.error, ECONNREFUSED);
-    CHECK_IS(error.kind, UDPH_ERROR_ICMP);
+    CHECK_IS(error.kind, PH_ERROR_ICMP);
     CHECK(is_same_address(&error.addr, &bad));
     int64_t age = error.time_ns - (now.tv_sec * SECOND + now.tv_nsec);
     CHECK(age > -SECOND && age < 60 * SECOND);
@@ -62,11 +62,11 @@ static atomic_bool is_over;
 
 static void *ask_for_errors(void *h)
 {
-    udph_error_t errors[8];
+    ph_error_t errors[8];
     while (!atomic_load(&is_over)) {
         int64_t n = udph_get_error(h, errors, LENGTH(errors));
         CHECK(n > 0 || n == -EAGAIN);
-        for (int64_t i = 0; i < n; i++) CHECK_IS(errors[i].kind, UDPH_ERROR_ICMP);
+        for (int64_t i = 0; i < n; i++) CHECK_IS(errors[i].kind, PH_ERROR_ICMP);
     }
     return NULL;
 }
@@ -80,9 +80,9 @@ static void an_icmp_error_never_costs_another_destination_its_datagram(void)
         open_pair(CONFIG(.send_reactors = 2, .recv_reactors = 1), RECEIVING);
     pthread_t asker = start(ask_for_errors, pair.sender);
     uint32_t number = 0;
-    udph_datagram_t items[64];
+    ph_datagram_t items[64];
     for (int i = 0; i < 64; i++)
-        items[i] = (udph_datagram_t){
+        items[i] = (ph_datagram_t){
             .addr = i % 2 ? pair.to : bad, .data = (uint8_t *)&number, .len = sizeof number};
     for (int round = 0; round < 1000; round++) {
         CHECK_IS(udph_dispatch(pair.sender, items, LENGTH(items), 0), LENGTH(items));
@@ -127,7 +127,7 @@ static void passing_errors_cost_no_datagram(void)
             faults_fail_sending(errors[i], period);
             CHECK(pump(pair.sender, pair.receiver, pair.to, 300, 64));
             faults_fail_sending(0, 0);
-            udph_error_t error;
+            ph_error_t error;
             CHECK_IS(udph_get_error(pair.sender, &error, 1), -EAGAIN);
             udph_stats_t last = close_handler(pair.sender, 1000);
             CHECK_IS(last.sent, 300);
@@ -147,9 +147,9 @@ static void lasting_errors_are_reported_for_each_datagram(void)
         faults_fail_sending(errors[i], 1);
         dispatch_numbers(pair.sender, pair.to, 0, COUNT);
         for (int number = 0; number < COUNT; number++) {
-            udph_error_t error = next_error(pair.sender);
+            ph_error_t error = next_error(pair.sender);
             CHECK_IS(error.error, errors[i]);
-            CHECK_IS(error.kind, UDPH_ERROR_SEND);
+            CHECK_IS(error.kind, PH_ERROR_SEND);
             CHECK(is_same_address(&error.addr, &pair.to));
         }
         CHECK_EVENTUALLY(udph_queued_send(pair.sender) == 0);
@@ -196,9 +196,9 @@ static void a_destination_the_kernel_refuses_costs_the_others_nothing(void)
     serve_both(pair.sender, bad, pair.to, pair.receiver, 200);
     CHECK_EVENTUALLY(udph_queued_send(pair.sender) == 0);
     for (int i = 0; i < 200; i++) {
-        udph_error_t error = next_error(pair.sender);
+        ph_error_t error = next_error(pair.sender);
         CHECK_IS(error.error, EACCES);
-        CHECK_IS(error.kind, UDPH_ERROR_SEND);
+        CHECK_IS(error.kind, PH_ERROR_SEND);
         CHECK(is_same_address(&error.addr, &bad));
     }
     udph_stats_t last = close_handler(pair.sender, 1000);
@@ -218,7 +218,7 @@ static void the_newest_errors_are_kept_and_the_others_counted(void)
         CHECK_IS(udph_dispatch_to(h, &to, port, NULL, 0), 0);
     CHECK_EVENTUALLY(udph_queued_send(h) == 0);
     faults_fail_sending(0, 0);
-    udph_error_t errors[KEPT + 1];
+    ph_error_t errors[KEPT + 1];
     CHECK_IS(stats_of(h).errors_dropped, COUNT - KEPT);
     CHECK_IS(udph_get_error(h, errors, 10), 10);
     CHECK_IS(udph_get_error(h, errors + 10, KEPT), KEPT - 10);
@@ -265,7 +265,7 @@ static void the_kill_of_a_receiver_is_reported_while_others_are_served(void)
     close(theirs);
     struct pair pair = open_pair(CONFIG(.send_reactors = 1), RECEIVING);
     serve_both(pair.sender, killed, pair.to, pair.receiver, 50);
-    udph_error_t error;
+    ph_error_t error;
     CHECK_IS(udph_get_error(pair.sender, &error, 1), -EAGAIN);
     CHECK_IS(kill(owner, SIGKILL), 0);
     CHECK_IS(waitpid(owner, NULL, 0), owner);
@@ -288,9 +288,9 @@ static void icmp_errors_of_both_families_name_their_destination(void)
         close(gone);
         udph_t *h = open_handler(open_socket(families[i]), RECEIVING);
         CHECK_IS(udph_dispatch_to(h, &nobody, 0, NULL, 0), 0);
-        udph_error_t error = next_error(h);
+        ph_error_t error = next_error(h);
         CHECK_IS(error.error, ECONNREFUSED);
-        CHECK_IS(error.kind, UDPH_ERROR_ICMP);
+        CHECK_IS(error.kind, PH_ERROR_ICMP);
         CHECK(is_same_address(&error.addr, &nobody));
         CHECK_IS(close_handler(h, 1000).icmp_errors, 1);
     }

@@ -180,7 +180,7 @@ static _Atomic int64_t result_of_wait = 1;
 
 static void *wait_for_ever(void *h)
 {
-    udph_datagram_t item;
+    ph_datagram_t item;
     atomic_store(&result_of_wait, udph_get_recved(h, &item, 1, NULL, 0, -1));
     return NULL;
 }

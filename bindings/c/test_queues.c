@@ -25,10 +25,10 @@ static struct pair open_stalled_pair(const udph_config_t *sender)
 static int64_t dispatch_some(udph_t *h, ph_addr_t to, uint32_t first, uint32_t count, int32_t wait)
 {
     uint32_t numbers[OFFERED];
-    udph_datagram_t items[OFFERED];
+    ph_datagram_t items[OFFERED];
     for (uint32_t i = 0; i < count; i++) {
         numbers[i] = first + i;
-        items[i] = (udph_datagram_t){
+        items[i] = (ph_datagram_t){
             .addr = to, .data = (const uint8_t *)&numbers[i], .len = sizeof numbers[i]};
     }
     return udph_dispatch(h, items, count, wait);
@@ -37,7 +37,7 @@ static int64_t dispatch_some(udph_t *h, ph_addr_t to, uint32_t first, uint32_t c
 static void receive_range(udph_t *h, uint32_t first, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) CHECK_IS(receive_number(h), first + i);
-    udph_datagram_t item;
+    ph_datagram_t item;
     CHECK_IS(udph_get_recved(h, &item, 1, NULL, 0, 0), -EAGAIN);
 }
 
@@ -75,7 +75,7 @@ static void the_bound_in_bytes_holds_to_the_byte(void)
 {
     struct pair pair = open_stalled_pair(CONFIG(.send_queue_bytes = 1000));
     uint8_t payload[1000] = {0};
-    udph_datagram_t item = {.addr = pair.to, .data = payload, .len = 400};
+    ph_datagram_t item = {.addr = pair.to, .data = payload, .len = 400};
     CHECK_IS(udph_dispatch(pair.sender, &item, 1, 0), 1);
     CHECK_IS(udph_dispatch(pair.sender, &item, 1, 0), 1);
     item.len = 201;
@@ -174,8 +174,8 @@ struct crowd {
 static void *dispatch_each(void *argument)
 {
     struct crowd *crowd = argument;
-    udph_datagram_t items[BATCH_MAX];
-    for (uint32_t i = 0; i < crowd->batch; i++) items[i] = (udph_datagram_t){.addr = crowd->to};
+    ph_datagram_t items[BATCH_MAX];
+    for (uint32_t i = 0; i < crowd->batch; i++) items[i] = (ph_datagram_t){.addr = crowd->to};
     for (uint32_t sent = 0; sent < crowd->each; sent += crowd->batch)
         CHECK_IS(udph_dispatch(crowd->h, items, crowd->batch, -1), crowd->batch);
     return NULL;
@@ -310,7 +310,7 @@ static void a_consumer_that_stops_leaves_the_queue_at_its_bound(void)
     CHECK_EVENTUALLY(udph_queued_recved(inbox.h) == 10);
     CHECK(stats_of(inbox.h).kernel_drops > 0);
     uint8_t buffer[1000];
-    udph_datagram_t items[11];
+    ph_datagram_t items[11];
     CHECK_IS(udph_get_recved(inbox.h, items, 11, buffer, sizeof buffer, 0), 10);
     udph_stats_t last = close_inbox(&inbox);
     CHECK_IS(last.recv_dropped, 0);
@@ -322,7 +322,7 @@ static void *receive_until_over(void *argument)
     struct crowd *crowd = argument;
     uint8_t buffer[64];
     while (!atomic_load(&crowd->is_over)) {
-        udph_datagram_t item;
+        ph_datagram_t item;
         int64_t n = udph_get_recved(crowd->h, &item, 1, buffer, sizeof buffer, 10);
         CHECK(n == 1 || n == -ETIMEDOUT);
         if (n == 1) atomic_fetch_add(&crowd->done, 1);

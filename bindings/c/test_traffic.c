@@ -15,17 +15,17 @@
 enum { LONGEST = 65507, ROOM = 1 << 17 };
 
 /* Waits for one datagram of any length. */
-static udph_datagram_t receive_one(udph_t *h)
+static ph_datagram_t receive_one(udph_t *h)
 {
     static uint8_t buffer[ROOM];
-    udph_datagram_t item;
+    ph_datagram_t item;
     CHECK_IS(udph_get_recved(h, &item, 1, buffer, sizeof buffer, 10000), 1);
     return item;
 }
 
 static void nothing_more_comes(udph_t *h)
 {
-    udph_datagram_t item;
+    ph_datagram_t item;
     CHECK_IS(udph_queued_recved(h), 0);
     CHECK_IS(udph_get_recved(h, &item, 1, NULL, 0, 0), -EAGAIN);
 }
@@ -46,7 +46,7 @@ static void answer_each_client(int own, const int *families, size_t count)
         }
         char answer[8];
         send_plainly(client, at, "question", 8);
-        udph_datagram_t question = receive_one(h);
+        ph_datagram_t question = receive_one(h);
         CHECK_IS(question.len, 8);
         CHECK_IS(memcmp(question.data, "question", 8), 0);
         CHECK_IS(question.addr.port, address_of(client).port);
@@ -79,7 +79,7 @@ static void a_dual_stack_socket_names_an_ipv4_peer_as_ipv6_and_takes_either(void
     CHECK_IS(ph_addr_parse("127.0.0.1", 9, address_of(own).port, &at), 0);
     udph_t *h = open_handler(own, RECEIVING);
     send_plainly(peer, at, "x", 1);
-    udph_datagram_t item = receive_one(h);
+    ph_datagram_t item = receive_one(h);
     CHECK(is_same_address(&item.addr, &mapped));
     char byte;
     CHECK_IS(udph_dispatch_to(h, &plain, 0, NULL, 0), 0);
@@ -117,7 +117,7 @@ static void exchange(int family, size_t size)
     for (size_t i = 0; i < size; i++) payload[i] = (uint8_t)(i * 31 >> 3);
     for (int round = 0; round < 3; round++) {
         CHECK_IS(udph_dispatch_to(sender, &at, 0, payload, size), 0);
-        udph_datagram_t item = receive_one(receiver);
+        ph_datagram_t item = receive_one(receiver);
         CHECK_IS(item.len, size);
         CHECK_IS(item.flags, 0);
         CHECK_IS(memcmp(item.data, payload, size), 0);
@@ -142,8 +142,8 @@ static void datagrams_of_every_size_arrive_whole(void)
 static void an_empty_datagram_needs_no_buffer(void)
 {
     struct pair pair = open_pair(NULL, RECEIVING);
-    udph_datagram_t items[5];
-    for (int i = 0; i < 4; i++) items[i] = (udph_datagram_t){.addr = pair.to};
+    ph_datagram_t items[5];
+    for (int i = 0; i < 4; i++) items[i] = (ph_datagram_t){.addr = pair.to};
     CHECK_IS(udph_dispatch(pair.sender, items, 4, 0), 4);
     CHECK_EVENTUALLY(udph_queued_recved(pair.receiver) == 4);
     CHECK_IS(udph_get_recved(pair.receiver, items, 5, NULL, 0, 0), 4);
@@ -156,7 +156,7 @@ static void a_buffer_too_small_loses_nothing(void)
 {
     struct pair pair = open_pair(NULL, RECEIVING);
     const uint8_t payload[100] = "whole";
-    udph_datagram_t items[3];
+    ph_datagram_t items[3];
     uint8_t buffer[250];
     for (int i = 0; i < 3; i++)
         CHECK_IS(udph_dispatch_to(pair.sender, &pair.to, 0, payload, sizeof payload), 0);
@@ -175,10 +175,10 @@ static void a_buffer_too_small_loses_nothing(void)
 static void a_call_fills_no_more_than_it_is_given(void)
 {
     struct pair pair = open_pair(NULL, RECEIVING);
-    udph_datagram_t items[65];
+    ph_datagram_t items[65];
     uint32_t numbers[65];
     memset(items, 0x55, sizeof items);
-    const udph_datagram_t untouched = items[64];
+    const ph_datagram_t untouched = items[64];
     dispatch_numbers(pair.sender, pair.to, 0, 100);
     CHECK_EVENTUALLY(udph_queued_recved(pair.receiver) == 100);
     int64_t n = udph_get_recved(pair.receiver, items, 64, (uint8_t *)numbers, 64 * 4, 0);
@@ -200,8 +200,8 @@ static void what_is_longer_than_recv_size_is_flagged(void)
     for (size_t i = 0; i < LENGTH(sizes); i++) {
         bool is_cut = sizes[i] > KEPT;
         CHECK_IS(udph_dispatch_to(pair.sender, &pair.to, 0, payload, sizes[i]), 0);
-        udph_datagram_t item = receive_one(pair.receiver);
-        CHECK_IS(item.flags, is_cut ? UDPH_TRUNCATED : 0);
+        ph_datagram_t item = receive_one(pair.receiver);
+        CHECK_IS(item.flags, is_cut ? PH_TRUNCATED : 0);
         CHECK_IS(item.len, is_cut ? KEPT : sizes[i]);
         CHECK_IS(memcmp(item.data, payload, item.len), 0);
     }
@@ -214,15 +214,15 @@ static void each_long_datagram_of_a_run_is_cut_alone(void)
     enum { KEPT = 100, LONG = 300, RUN = 40 };
     struct pair pair = open_pair(NULL, CONFIG(.recv_reactors = 1, .recv_size = KEPT));
     uint8_t payloads[RUN][LONG];
-    udph_datagram_t items[RUN];
+    ph_datagram_t items[RUN];
     for (int i = 0; i < RUN; i++) {
         memset(payloads[i], i, LONG);
-        items[i] = (udph_datagram_t){.addr = pair.to, .data = payloads[i], .len = LONG};
+        items[i] = (ph_datagram_t){.addr = pair.to, .data = payloads[i], .len = LONG};
     }
     CHECK_IS(udph_dispatch(pair.sender, items, RUN, 0), RUN);
     for (int i = 0; i < RUN; i++) {
-        udph_datagram_t item = receive_one(pair.receiver);
-        CHECK_IS(item.flags, UDPH_TRUNCATED);
+        ph_datagram_t item = receive_one(pair.receiver);
+        CHECK_IS(item.flags, PH_TRUNCATED);
         CHECK_IS(item.len, KEPT);
         CHECK_IS(memcmp(item.data, payloads[i], KEPT), 0);
     }
@@ -250,7 +250,7 @@ static void the_same_address_is_pointed_out(void)
     for (int i = 0; i < CLIENTS; i++) clients[i] = open_socket(AF_INET);
     for (int i = 0; i < ALL; i++) send_plainly(clients[i % CLIENTS], at, &i, sizeof i);
     CHECK_EVENTUALLY(udph_queued_recved(h) == ALL);
-    udph_datagram_t items[ALL];
+    ph_datagram_t items[ALL];
     int numbers[ALL];
     CHECK_IS(udph_get_recved(h, items, ALL, (uint8_t *)numbers, sizeof numbers, 0), ALL);
     for (uint32_t i = 0; i < ALL; i++) {
@@ -309,7 +309,7 @@ static size_t length_of(uint32_t number)
 static void check_mixed(udph_t *receiver, uint32_t first, uint32_t count)
 {
     for (uint32_t number = first; number < first + count; number++) {
-        udph_datagram_t item = receive_one(receiver);
+        ph_datagram_t item = receive_one(receiver);
         CHECK_IS(item.len, length_of(number));
         for (size_t i = 0; i < item.len; i++) CHECK_IS(item.data[i], (uint8_t)number);
     }
@@ -323,10 +323,10 @@ static void runs_of_mixed_lengths_keep_their_bounds(void)
         struct pair pair = open_pair(CONFIG(.flags = OFFLOADS[i]),
                                      CONFIG(.recv_reactors = 1, .flags = OFFLOADS[i]));
         for (uint32_t number = 0; number < ROUNDS * AT_ONCE; number += AT_ONCE) {
-            udph_datagram_t items[AT_ONCE];
+            ph_datagram_t items[AT_ONCE];
             for (uint32_t at = 0; at < AT_ONCE; at++) {
                 memset(payloads[at], (uint8_t)(number + at), sizeof payloads[at]);
-                items[at] = (udph_datagram_t){
+                items[at] = (ph_datagram_t){
                     .addr = pair.to, .data = payloads[at], .len = length_of(number + at)};
             }
             CHECK_IS(udph_dispatch(pair.sender, items, AT_ONCE, 0), AT_ONCE);
@@ -341,7 +341,7 @@ static void flows_to_many_destinations_do_not_mix(void)
     enum { FLOWS = 16, EACH = 20, ALL = FLOWS * EACH };
     udph_t *sender = open_handler(open_socket(AF_INET), NULL), *receivers[FLOWS];
     ph_addr_t to[FLOWS];
-    udph_datagram_t items[ALL];
+    ph_datagram_t items[ALL];
     uint32_t numbers[ALL];
     for (int i = 0; i < FLOWS; i++) {
         int own = open_socket(AF_INET);
@@ -350,7 +350,7 @@ static void flows_to_many_destinations_do_not_mix(void)
     }
     for (uint32_t i = 0; i < ALL; i++) {
         numbers[i] = i;
-        items[i] = (udph_datagram_t){
+        items[i] = (ph_datagram_t){
             .addr = to[i / 3 % FLOWS], .data = (const uint8_t *)&numbers[i], .len = 4};
     }
     CHECK_IS(udph_dispatch(sender, items, ALL, 0), ALL);
@@ -431,7 +431,7 @@ static void an_answer_of_a_port_group_comes_from_its_port(void)
     socklen_t size = sizeof from;
     char byte;
     send_plainly(client, at, "?", 1);
-    udph_datagram_t item = receive_one(h);
+    ph_datagram_t item = receive_one(h);
     CHECK_IS(udph_dispatch_to(h, &item.addr, 0, item.data, item.len), 0);
     CHECK_IS(recvfrom(client, &byte, 1, 0, (struct sockaddr *)&from, &size), 1);
     CHECK_IS(ntohs(from.sin_port), at.port);
@@ -478,7 +478,7 @@ static void the_event_fd_adds_up_to_the_datagrams(void)
             eventfd_t count;
             CHECK_IS(eventfd_read(event, &count), 0);
             for (; count > 0; count--, seen++) {
-                udph_datagram_t item;
+                ph_datagram_t item;
                 uint32_t number;
                 int64_t n = udph_get_recved(pair.receiver, &item, 1, (uint8_t *)&number, 4, 0);
                 CHECK_IS(n, 1);
@@ -588,7 +588,7 @@ static void a_consumer_that_polls_the_handlers_fd_neither_misses_nor_errs(void)
     struct pollfd wanted = {.fd = udph_fd(pair.receiver), .events = POLLIN};
     pthread_t thread = start(send_stream, &stream);
     while (atomic_load(&stream.received) < stream.count) {
-        udph_datagram_t item;
+        ph_datagram_t item;
         uint32_t number;
         CHECK_IS(poll(&wanted, 1, 10000), 1);
         CHECK_IS(udph_get_recved(pair.receiver, &item, 1, (uint8_t *)&number, 4, 0), 1);
@@ -605,7 +605,7 @@ static void waiting_never_ends_early(void)
 {
     const int32_t patience_ms[] = {1, 2, 3, 7, 20, 50};
     udph_t *h = open_handler(open_socket(AF_INET), RECEIVING);
-    udph_datagram_t item;
+    ph_datagram_t item;
     for (int round = 0; round < 5; round++)
         for (size_t i = 0; i < LENGTH(patience_ms); i++) {
             int64_t started = now_ns();
@@ -620,7 +620,7 @@ static void *receive_first(void *h)
 {
     static const uint32_t OUT_OF_TIME = UINT32_MAX;
     static _Thread_local uint32_t number;
-    udph_datagram_t item;
+    ph_datagram_t item;
     int64_t n = udph_get_recved(h, &item, 1, (uint8_t *)&number, sizeof number, 300);
     CHECK(n == 1 || n == -ETIMEDOUT);
     return (void *)(uintptr_t)(n == 1 ? number : OUT_OF_TIME);

@@ -13,16 +13,20 @@
 // The names are C's, and the promise above is every function's.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
+mod datagram;
 mod handles;
 mod ph;
+mod sized;
 mod udph;
 
+pub use datagram::*;
 pub use ph::*;
 pub use udph::*;
 
 use crate::sys::{Errno, Result};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::slice;
+use std::time::Duration;
 
 /// Runs `body` so that no panic of ours reaches the caller; gives its number or a negated errno.
 fn guard(body: impl FnOnce() -> Result<i64>) -> i64 {
@@ -76,11 +80,11 @@ unsafe fn write_out<T>(out: *mut T, value: T) -> Result<()> {
     Ok(())
 }
 
-/// Reads or writes a structure that starts with its own size: as much of it as the caller knows.
-///
-/// # Safety
-/// `from` and `to` must be good for `size` bytes.
-unsafe fn copy_sized(from: *const u8, to: *mut u8, size: usize) {
-    // SAFETY: the caller's promise; the two never overlap, as one of them is a local of ours.
-    unsafe { std::ptr::copy_nonoverlapping(from, to, size) };
+/// `None` for ever. Errors: `EINVAL` below -1.
+fn patience(timeout_ms: i32) -> Result<Option<Duration>> {
+    match timeout_ms {
+        0.. => Ok(Some(Duration::from_millis(timeout_ms.unsigned_abs().into()))),
+        -1 => Ok(None),
+        _ => Err(INVALID),
+    }
 }

@@ -39,12 +39,18 @@ pub struct ph_addr_t {
     pub ip: [u8; 16],
     /// Interface index of a link-local IPv6 address (RFC 4007), otherwise 0.
     pub scope_id: u32,
-    /// UDP port in host byte order.
+    /// Port in host byte order.
     pub port: u16,
-    /// 4 or 6.
+    /// 4 or 6; 0 where there is no address.
     pub family: u8,
     /// 0.
     pub reserved: u8,
+}
+
+impl ph_addr_t {
+    /// No address: its family is 0.
+    pub(super) const NONE: ph_addr_t =
+        ph_addr_t { ip: [0; 16], scope_id: 0, port: 0, family: 0, reserved: 0 };
 }
 
 impl From<Addr> for ph_addr_t {

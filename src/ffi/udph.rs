@@ -1,15 +1,17 @@
 //! `udph_*`: the UDP handler.
 
+use super::datagram::{ph_datagram_t, ph_error_t, write_errors, Output};
 use super::handles::{self, Kind};
 use super::ph::ph_addr_t;
-use super::{check_array, copy_sized, guard, guard32, slice_in, write_out, INVALID};
+use super::sized::{self, Growing};
+use super::{check_array, guard, guard32, patience, slice_in, write_out, INVALID};
 use crate::histogram::Percentiles;
 use crate::log::Level;
 use crate::sys::addr::Addr;
-use crate::sys::mmsg::PAYLOAD_MAX;
+use crate::sys::mmsg::{Arrival, PAYLOAD_MAX};
 use crate::sys::{thread, Errno, Result};
-use crate::udp::{Config, Handler, Policy, QueueConfig, ReactorStats, SendError, Stats, View};
-use std::mem::MaybeUninit;
+use crate::udp::handler::{Config, Handler, Policy, QueueConfig, ReactorStats, Stats};
+use std::ptr;
 use std::time::Duration;
 
 /// A UDP handler: a socket with native threads that receive and send. Made by `udph_new`, ended by
@@ -17,6 +19,11 @@ use std::time::Duration;
 pub struct udph_t {
     _private: [u8; 0],
 }
+
+// SAFETY: integers alone.
+unsafe impl Growing for udph_config_t {}
+// SAFETY: integers alone.
+unsafe impl Growing for udph_stats_t {}
 
 impl Kind for Handler {
     const TAG: u8 = 0xa1;
@@ -38,14 +45,6 @@ pub const UDPH_WAIT: u32 = 3;
 pub const UDPH_NO_GSO: u32 = 1;
 /// For `flags` of the configuration: do without UDP GRO.
 pub const UDPH_NO_GRO: u32 = 2;
-
-/// For `flags` of a received datagram: its end is lost, `recv_size` being too small.
-pub const UDPH_TRUNCATED: u32 = 1;
-
-/// For `kind` of an error: the kernel refused to send the datagram.
-pub const UDPH_ERROR_SEND: u32 = 1;
-/// For `kind` of an error: the network, or the destination, reported it later (ICMP).
-pub const UDPH_ERROR_ICMP: u32 = 2;
 
 /// How a handler works. Set `size` to sizeof(udph_config_t) and the rest to 0, which means the
 /// default everywhere, then what should differ.
@@ -84,26 +83,6 @@ pub struct udph_config_t {
     pub recv_size: u32,
     /// PH_LOG_*: messages of this handler that are logged whatever `ph_log_set` says.
     pub debug_level: i32,
-}
-
-/// A datagram to send, or one received.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct udph_datagram_t {
-    /// Where it goes, or where it came from.
-    pub addr: ph_addr_t,
-    /// Payload; NULL only with `len` 0. A received one lies in the buffer given to the call.
-    pub data: *const u8,
-    /// Bytes of payload; a datagram may be empty.
-    pub len: usize,
-    /// Received: nanoseconds from the kernel's receive timestamp to this call. Ignored on sending.
-    pub delay_ns: i64,
-    /// Received: UDPH_TRUNCATED or 0. Ignored on sending.
-    pub flags: u32,
-    /// Received: index of an earlier datagram of this call from the same IP address, of whatever
-    /// port, or its own: so that an address is looked at once, not once a datagram. Ignored on
-    /// sending.
-    pub same_addr_as: u32,
 }
 
 /// Percentiles of a time in nanoseconds, at most 1/16 above the true value; `max` is exact.
@@ -193,20 +172,6 @@ pub struct udph_stats_t {
     pub recv_reactors: u32,
 }
 
-/// A datagram that did not get to its destination.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct udph_error_t {
-    /// Where it was going.
-    pub addr: ph_addr_t,
-    /// Nanoseconds since 1970 at which the error was seen.
-    pub time_ns: i64,
-    /// errno(3), positive: ECONNREFUSED, EMSGSIZE, ENETUNREACH, …
-    pub error: i32,
-    /// UDPH_ERROR_SEND or UDPH_ERROR_ICMP.
-    pub kind: u32,
-}
-
 /// Makes a handler for the UDP socket `fd` and starts its threads.
 ///
 /// `fd`: an IPv4 or IPv6 UDP socket, bound as it should be; duplicated, so that the caller may
@@ -241,20 +206,8 @@ pub unsafe extern "C" fn udph_new(
 /// # Safety
 /// `config` must be NULL or good for reading the bytes it says.
 unsafe fn read_config(config: *const udph_config_t) -> Result<Config> {
-    // SAFETY: all-zero bytes are a value of this structure of integers.
-    let mut c: udph_config_t = unsafe { MaybeUninit::zeroed().assume_init() };
-    if !config.is_null() {
-        // SAFETY: the caller's promise.
-        let size = unsafe { known_size(config)? };
-        let known = size.min(size_of::<udph_config_t>());
-        // SAFETY: as above; what lies beyond the known is the caller's as well.
-        let unknown = unsafe { slice_in(config.cast::<u8>().add(known), size - known)? };
-        if unknown.iter().any(|byte| *byte != 0) {
-            return Err(INVALID);
-        }
-        // SAFETY: as above; `c` has room for `known` bytes.
-        unsafe { copy_sized(config.cast(), (&raw mut c).cast(), known) };
-    }
+    // SAFETY: the caller's promise.
+    let c = unsafe { sized::read(config)? };
     if c.flags & !(UDPH_NO_GSO | UDPH_NO_GRO) != 0 {
         return Err(INVALID);
     }
@@ -274,24 +227,6 @@ unsafe fn read_config(config: *const udph_config_t) -> Result<Config> {
         log_level: Level::from_number(c.debug_level).ok_or(INVALID)?,
     })
 }
-
-/// The `size` that a caller has set in a structure which starts with it.
-///
-/// # Safety
-/// `structure` must be good for reading a `size_t`.
-unsafe fn known_size<T>(structure: *const T) -> Result<usize> {
-    check_array(structure, 1)?;
-    // SAFETY: not null and aligned; the rest is the caller's promise.
-    let size = unsafe { structure.cast::<usize>().read() };
-    if (size_of::<usize>()..=MAX_STRUCT).contains(&size) {
-        Ok(size)
-    } else {
-        Err(INVALID)
-    }
-}
-
-/// No structure of this library is near this size: a `size` above it was never set.
-const MAX_STRUCT: usize = 1 << 16;
 
 fn queue_config(items: u64, bytes: u64, policy: u32) -> Result<QueueConfig> {
     let default = QueueConfig::default();
@@ -327,7 +262,7 @@ fn handler(h: *const udph_t) -> Result<handles::Guard<Handler>> {
 #[no_mangle]
 pub unsafe extern "C" fn udph_dispatch(
     h: *mut udph_t,
-    items: *const udph_datagram_t,
+    items: *const ph_datagram_t,
     n: usize,
     timeout_ms: i32,
 ) -> i64 {
@@ -336,7 +271,7 @@ pub unsafe extern "C" fn udph_dispatch(
         let patience = patience(timeout_ms)?;
         // SAFETY: the caller's promise.
         let items = unsafe { slice_in(items, n)? };
-        let read = |item: &udph_datagram_t| -> Result<(Addr, &[u8])> {
+        let read = |item: &ph_datagram_t| -> Result<(Addr, &[u8])> {
             // SAFETY: the caller's promise.
             Ok((item.addr.try_into()?, unsafe { slice_in(item.data, item.len)? }))
         };
@@ -345,15 +280,6 @@ pub unsafe extern "C" fn udph_dispatch(
         let taken = handler.dispatch(valid, patience)?;
         Ok(taken as i64)
     })
-}
-
-/// `None` for ever. Errors: `EINVAL` below -1.
-fn patience(timeout_ms: i32) -> Result<Option<Duration>> {
-    match timeout_ms {
-        0.. => Ok(Some(Duration::from_millis(timeout_ms.unsigned_abs().into()))),
-        -1 => Ok(None),
-        _ => Err(INVALID),
-    }
 }
 
 /// Puts one datagram into the send queue: `udph_dispatch` for callers to whom filling a structure
@@ -399,7 +325,7 @@ pub unsafe extern "C" fn udph_dispatch_to(
 #[no_mangle]
 pub unsafe extern "C" fn udph_get_recved(
     h: *mut udph_t,
-    items: *mut udph_datagram_t,
+    items: *mut ph_datagram_t,
     n: usize,
     buf: *mut u8,
     cap: usize,
@@ -407,97 +333,19 @@ pub unsafe extern "C" fn udph_get_recved(
 ) -> i64 {
     guard(|| {
         let handler = handler(h)?;
-        check_array(items.cast_const(), n)?;
-        check_array(buf.cast_const(), cap)?;
-        if n == 0 || timeout_ms < -1 {
+        if timeout_ms < -1 {
             return Err(INVALID);
         }
-        let mut output = Output { items, n, buf, cap, filled: 0, used: 0, sources: Sources::new() };
+        let mut output = Output::new(items, ptr::null_mut(), n, buf, cap)?;
         // SAFETY: the caller's promise, with the lengths checked above.
-        let taken =
-            handler.receive(timeout_ms, |view, delay| unsafe { output.fill(&view, delay) })?;
+        let taken = handler.receive(timeout_ms, |view, delay| unsafe {
+            output.fill(&view, delay, Arrival::default())
+        })?;
         if taken == 0 {
             return Err(Errno(libc::EMSGSIZE));
         }
         Ok(taken as i64)
     })
-}
-
-/// The caller's array and buffer while they fill.
-struct Output {
-    items: *mut udph_datagram_t,
-    n: usize,
-    buf: *mut u8,
-    cap: usize,
-    filled: usize,
-    used: usize,
-    sources: Sources,
-}
-
-impl Output {
-    /// Takes as many of the view's datagrams as fit; gives how many.
-    ///
-    /// # Safety
-    /// `items` must be good for writing `n` items, `buf` for writing `cap` bytes.
-    unsafe fn fill(&mut self, view: &View<'_>, delay_ns: i64) -> usize {
-        let mut count = view.count().min(self.n - self.filled);
-        let room = self.cap - self.used;
-        if view.prefix(count) > room {
-            count = room / view.segment;
-        }
-        if count == 0 {
-            return 0;
-        }
-        let payload = view.first(count).payload;
-        let same_addr_as = self.sources.index_of(&view.addr, self.filled as u32);
-        // SAFETY: `payload` is at most the room left in `buf`, and `count` at most the items left.
-        unsafe {
-            let start = self.buf.add(self.used);
-            start.copy_from_nonoverlapping(payload.as_ptr(), payload.len());
-            for index in 0..count {
-                let offset = index * view.segment;
-                self.items.add(self.filled + index).write(udph_datagram_t {
-                    addr: view.addr.into(),
-                    data: start.add(offset),
-                    len: view.segment.min(payload.len() - offset),
-                    delay_ns,
-                    flags: if view.truncated { UDPH_TRUNCATED } else { 0 },
-                    same_addr_as,
-                });
-            }
-        }
-        self.filled += count;
-        self.used += payload.len();
-        count
-    }
-}
-
-/// Where in a call each of the latest addresses was first seen. Addresses that fall into one place
-/// displace each other, so that a repeated one may be taken for new, never the other way round.
-struct Sources([Option<(Addr, u32)>; Sources::PLACES]);
-
-impl Sources {
-    const PLACES: usize = 64;
-
-    fn new() -> Sources {
-        Sources([None; Sources::PLACES])
-    }
-
-    fn index_of(&mut self, addr: &Addr, index: u32) -> u32 {
-        // Ports play no part: they are given with each datagram.
-        let mut addr = *addr;
-        addr.port = 0;
-        let [first, second] = addr.ip_words();
-        let mixed = (first ^ second).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let place = &mut self.0[(mixed >> 58) as usize];
-        match place {
-            Some((known, first)) if *known == addr => *first,
-            _ => {
-                *place = Some((addr, index));
-                index
-            }
-        }
-    }
 }
 
 /// Datagrams dispatched and not yet sent, those being sent included.
@@ -533,25 +381,9 @@ pub unsafe extern "C" fn udph_stats(h: *mut udph_t, out: *mut udph_stats_t) -> i
     guard32(|| {
         let handler = handler(h)?;
         // SAFETY: the caller's promise.
-        unsafe { write_stats(out, &handler.stats())? };
+        unsafe { sized::write(out, &udph_stats_t::from(&handler.stats()))? };
         Ok(0)
     })
-}
-
-/// # Safety
-/// `out` must be good for reading its `size` and writing as many bytes.
-unsafe fn write_stats(out: *mut udph_stats_t, stats: &Stats) -> Result<()> {
-    // SAFETY: the caller's promise.
-    let size = unsafe { known_size(out)? };
-    let known = size.min(size_of::<udph_stats_t>());
-    let native = udph_stats_t { size, ..udph_stats_t::from(stats) };
-    // SAFETY: `out` has room for `size` bytes, and `native` has `known` of them. What a newer
-    // caller knows beyond that is 0.
-    unsafe {
-        copy_sized((&raw const native).cast(), out.cast(), known);
-        out.cast::<u8>().add(known).write_bytes(0, size - known);
-    }
-    Ok(())
 }
 
 impl From<&Stats> for udph_stats_t {
@@ -639,30 +471,12 @@ pub unsafe extern "C" fn udph_reactor_stats(
 /// Returns how many. Errors: -EAGAIN when there is none; -EINVAL for NULL or `n` 0; -EBADF.
 /// Thread safety: any thread.
 #[no_mangle]
-pub unsafe extern "C" fn udph_get_error(h: *mut udph_t, out: *mut udph_error_t, n: usize) -> i64 {
+pub unsafe extern "C" fn udph_get_error(h: *mut udph_t, out: *mut ph_error_t, n: usize) -> i64 {
     guard(|| {
         let handler = handler(h)?;
-        check_array(out.cast_const(), n)?;
-        if n == 0 {
-            return Err(INVALID);
-        }
-        let errors = handler.errors(n);
-        if errors.is_empty() {
-            return Err(Errno(libc::EAGAIN));
-        }
-        for (index, error) in errors.iter().enumerate() {
-            // SAFETY: there are at most `n`, and the caller promises room for that.
-            unsafe { out.add(index).write((*error).into()) };
-        }
-        Ok(errors.len() as i64)
+        // SAFETY: the caller's promise.
+        unsafe { write_errors(out, n, |most| handler.errors(most)) }
     })
-}
-
-impl From<SendError> for udph_error_t {
-    fn from(error: SendError) -> udph_error_t {
-        let SendError { errno, kind, to, time } = error;
-        udph_error_t { addr: to.into(), time_ns: time, error: errno.0, kind: kind as u32 }
-    }
 }
 
 /// A descriptor that poll(2) finds readable exactly while datagrams are there to pick up; it stays
@@ -695,7 +509,7 @@ pub unsafe extern "C" fn udph_close(
         let drain = patience(deadline_ms)?.ok_or(INVALID)?;
         if !last.is_null() {
             // SAFETY: the caller's promise. Looked at now, so that a bad one leaves the handle open.
-            unsafe { known_size(last)? };
+            unsafe { sized::size(last)? };
         }
         if thread::is_ours() {
             return Err(Errno(libc::EDEADLK));
@@ -704,7 +518,7 @@ pub unsafe extern "C" fn udph_close(
         let stats = handler.close(drain).ok_or(Errno(libc::EBADF))?;
         if !last.is_null() {
             // SAFETY: as above.
-            unsafe { write_stats(last, &stats)? };
+            unsafe { sized::write(last, &udph_stats_t::from(&stats))? };
         }
         Ok(stats.send_unsent as i64)
     })

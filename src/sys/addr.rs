@@ -61,6 +61,11 @@ impl Addr {
         self.ip
     }
 
+    /// Whether packets to it are IPv4, from a dual-stack socket too.
+    pub fn is_ipv4(&self) -> bool {
+        self.family == Family::V4 || self.is_mapped()
+    }
+
     fn is_mapped(&self) -> bool {
         self.ip()[..12] == MAPPED_PREFIX
     }
@@ -105,7 +110,7 @@ impl Addr {
     /// Longest payload of a datagram to this peer: what a packet of 65,535 bytes (IPv4, RFC 791),
     /// or such a packet body (IPv6, RFC 8200), holds beside the headers.
     pub fn payload_max(&self) -> usize {
-        if self.family == Family::V4 || self.is_mapped() {
+        if self.is_ipv4() {
             65_535 - 20 - 8
         } else {
             65_535 - 8

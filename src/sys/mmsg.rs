@@ -1,10 +1,13 @@
 //! Many datagrams a system call: recvmmsg(2) with UDP GRO, sendmmsg(2) with UDP GSO.
 
 use super::addr::{Addr, Family, SockAddr};
+use super::control::{self, Control};
 use super::socket::UdpSocket;
 use super::{check, Result};
 use std::mem;
 use std::ptr;
+
+pub use super::control::{Arrival, Departure};
 
 /// Messages a call. The kernel's cost of a call is paid back at about 30.
 pub const BATCH: usize = 64;
@@ -19,17 +22,6 @@ pub const GSO_PAYLOAD_MAX: usize = 65_507;
 /// Datagrams in one GSO message (UDP_MAX_SEGMENTS was 64 until Linux 6.9 doubled it).
 pub const GSO_SEGMENTS_MAX: usize = 64;
 
-/// Room for the control messages of one datagram: a timestamp and a segment size coming in, behind
-/// whatever else the caller has asked the socket for; a segment size going out. Aligned as a
-/// cmsghdr must be.
-#[derive(Clone, Copy)]
-#[repr(C, align(8))]
-struct Control([u8; 256]);
-
-impl Control {
-    const EMPTY: Control = Control([0; 256]);
-}
-
 /// A datagram, or a run of them from one sender, as the kernel handed it over.
 pub struct Incoming<'a> {
     pub from: Addr,
@@ -37,8 +29,7 @@ pub struct Incoming<'a> {
     pub payload: &'a [u8],
     /// Length of each datagram but the last, which may be shorter; 0 for a single one.
     pub segment: usize,
-    /// Kernel's receive time in nanoseconds since 1970, where the socket asks for it.
-    pub stamp: Option<i64>,
+    pub arrival: Arrival,
     /// The datagram was longer than the buffer; its end is lost.
     pub truncated: bool,
 }
@@ -77,20 +68,21 @@ impl Receiver {
         }
     }
 
-    /// Takes what has arrived, without waiting.
+    /// Takes what has arrived, at most `most` messages and at most [`BATCH`], without waiting.
     ///
     /// Errors: `EAGAIN` when nothing has; an ICMP error's number when one is pending
     /// (see [`super::errqueue`]); others as recvmmsg(2).
-    pub fn receive(&mut self, socket: &UdpSocket) -> Result<usize> {
+    pub fn receive(&mut self, socket: &UdpSocket, most: usize) -> Result<usize> {
+        let most = most.min(BATCH);
         self.filled = 0;
-        self.prepare();
+        self.prepare(most);
         // SAFETY: each header points to a name, a vector and a control buffer of the lengths it
         // says; all of them live in boxes of `self`, borrowed mutably for the call.
         let count = check(unsafe {
             libc::recvmmsg(
                 socket.raw(),
                 self.headers.as_mut_ptr(),
-                BATCH as libc::c_uint,
+                most as libc::c_uint,
                 libc::MSG_DONTWAIT,
                 ptr::null_mut(),
             )
@@ -108,41 +100,22 @@ impl Receiver {
     fn message(&self, index: usize) -> Option<Incoming<'_>> {
         let header = &self.headers[index];
         let length = (header.msg_len as usize).min(self.size);
-        let mut incoming = Incoming {
+        // SAFETY: the kernel has written whole control messages into the buffer that `msg_control`
+        // points to, `msg_controllen` bytes of them, and nobody has touched it since.
+        let (arrival, segment) = unsafe { control::read(&header.msg_hdr) };
+        Some(Incoming {
             from: self.names[index].addr()?,
             payload: &self.buffer[index * self.stride..][..length],
-            segment: 0,
-            stamp: None,
+            segment,
+            arrival,
             // Without its control messages a run of datagrams would pass for a long one.
             truncated: header.msg_hdr.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0,
-        };
-        // SAFETY: the kernel has written whole control messages into the buffer that `msg_control`
-        // points to, `msg_controllen` bytes of them, and nobody has touched it since; the macros
-        // stay inside, and each payload is read unaligned in the type its level and kind define.
-        unsafe {
-            let mut next = libc::CMSG_FIRSTHDR(&header.msg_hdr);
-            while let Some(control) = next.as_ref() {
-                let data = libc::CMSG_DATA(control);
-                match (control.cmsg_level, control.cmsg_type) {
-                    (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
-                        let time: libc::timespec = ptr::read_unaligned(data.cast());
-                        incoming.stamp = Some(time.tv_sec * 1_000_000_000 + time.tv_nsec);
-                    }
-                    (libc::SOL_UDP, libc::UDP_GRO) => {
-                        let size: libc::c_int = ptr::read_unaligned(data.cast());
-                        incoming.segment = usize::try_from(size).unwrap_or(0);
-                    }
-                    _ => {}
-                }
-                next = libc::CMSG_NXTHDR(&header.msg_hdr, control);
-            }
-        }
-        Some(incoming)
+        })
     }
 
-    /// Points every header to its buffers, of which the kernel has written the lengths anew.
-    fn prepare(&mut self) {
-        for (index, header) in self.headers.iter_mut().enumerate() {
+    /// Points the first headers to their buffers, of which the kernel has written the lengths anew.
+    fn prepare(&mut self, count: usize) {
+        for (index, header) in self.headers[..count].iter_mut().enumerate() {
             self.vectors[index] = libc::iovec {
                 iov_base: self.buffer[index * self.stride..].as_mut_ptr().cast(),
                 iov_len: self.size,
@@ -167,6 +140,7 @@ pub struct Outgoing<'a> {
     pub payload: &'a [u8],
     /// Length of each datagram but the last, which may be shorter; 0 for a single one.
     pub segment: u16,
+    pub departure: Departure,
 }
 
 /// Headers for sending up to [`BATCH`] messages a call.
@@ -229,26 +203,12 @@ impl Sender {
         header.msg_namelen = SockAddr::length(family);
         header.msg_iov = &raw mut self.vectors[index];
         header.msg_iovlen = 1;
-        header.msg_control = ptr::null_mut();
-        header.msg_controllen = 0;
-        if message.segment > 0 {
-            header.msg_control = (&raw mut self.controls[index]).cast();
-            header.msg_controllen = segment_control(&mut self.controls[index], message.segment);
-        }
-    }
-}
-
-/// Writes the control message that has the kernel split a payload; gives its length.
-fn segment_control(control: &mut Control, segment: u16) -> usize {
-    let size = mem::size_of::<u16>() as libc::c_uint;
-    // SAFETY: a control message of two bytes takes CMSG_SPACE(2) = 24 of the 256 aligned bytes.
-    unsafe {
-        let header = control.0.as_mut_ptr().cast::<libc::cmsghdr>();
-        (*header).cmsg_level = libc::SOL_UDP;
-        (*header).cmsg_type = libc::UDP_SEGMENT;
-        (*header).cmsg_len = libc::CMSG_LEN(size) as usize;
-        ptr::write_unaligned(libc::CMSG_DATA(header).cast(), segment);
-        libc::CMSG_SPACE(size) as usize
+        let control = &mut self.controls[index];
+        header.msg_controllen = control.fill(&message.to, message.segment, &message.departure);
+        header.msg_control = match header.msg_controllen {
+            0 => ptr::null_mut(),
+            _ => (&raw mut *control).cast(),
+        };
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod addr;
 pub mod clock;
+mod control;
 pub mod epoll;
 pub mod errqueue;
 pub mod eventfd;

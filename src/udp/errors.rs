@@ -1,16 +1,17 @@
 //! Failed sends and ICMP errors, one by one, until the program asks for them.
 
-use super::shared::Shared;
-use crate::log::Level;
+use crate::log::{Level, Logger};
 use crate::sys::addr::Addr;
-use crate::sys::epoll::{Epoll, Watch, READY_MAX};
-use crate::sys::{Errno, Result};
+use crate::sys::socket::UdpSocket;
+use crate::sys::{clock, errqueue, Errno};
 use std::collections::VecDeque;
-use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Errors kept; older ones make room and are counted.
 const CAPACITY: usize = 1024;
+
+/// Error reports taken from the kernel at a time, so that a storm cannot hold a thread.
+const REPORTS_A_TURN: usize = 256;
 
 /// Who said that a datagram did not arrive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,18 +34,43 @@ pub struct SendError {
 }
 
 /// The latest errors, oldest first.
-#[derive(Default)]
-pub struct ErrorLog(Mutex<Entries>);
+pub struct ErrorLog {
+    log: Logger,
+    entries: Mutex<Entries>,
+}
 
 #[derive(Default)]
 struct Entries {
     errors: VecDeque<SendError>,
+    icmp: u64,
     dropped: u64,
 }
 
 impl ErrorLog {
-    pub fn push(&self, error: SendError) {
+    /// `log`: where each error is told as well, as a warning.
+    pub fn new(log: Logger) -> ErrorLog {
+        ErrorLog { log, entries: Mutex::default() }
+    }
+
+    /// Takes ICMP errors from a socket; gives how many there were.
+    pub fn drain(&self, socket: &UdpSocket) -> usize {
+        for taken in 0..REPORTS_A_TURN {
+            let Ok(Some(report)) = errqueue::take(socket) else { return taken };
+            self.push(report.errno, ErrorKind::Icmp, report.to);
+        }
+        REPORTS_A_TURN
+    }
+
+    pub fn push(&self, errno: Errno, kind: ErrorKind, to: Addr) {
+        self.keep(SendError { errno, kind, to, time: clock::realtime() });
+        let port = to.port;
+        let message = format_args!("{kind:?} error to {to} port {port}: {errno}");
+        self.log.log(Level::Warning, message);
+    }
+
+    fn keep(&self, error: SendError) {
         let mut entries = self.entries();
+        entries.icmp += u64::from(error.kind == ErrorKind::Icmp);
         if entries.errors.len() == CAPACITY {
             entries.errors.pop_front();
             entries.dropped += 1;
@@ -57,39 +83,17 @@ impl ErrorLog {
         errors.drain(..most.min(errors.len())).collect()
     }
 
+    /// ICMP errors ever taken.
+    pub fn icmp_errors(&self) -> u64 {
+        self.entries().icmp
+    }
+
     /// Errors that made room before anybody asked for them.
     pub fn dropped(&self) -> u64 {
         self.entries().dropped
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Takes ICMP errors as they come, on a thread of a handler that only sends, until it stops.
-///
-/// The program may read the socket itself then, and an error that nobody takes makes every wait of
-/// its own end at once.
-pub fn watch(shared: &Shared) {
-    if let Err(error) = watch_until_stop(shared) {
-        shared.log.log(Level::Error, format_args!("watching for errors: {error}"));
-    }
-}
-
-fn watch_until_stop(shared: &Shared) -> Result<()> {
-    const SOCKET: u64 = 0;
-    const STOP: u64 = 1;
-    let epoll = Epoll::new()?;
-    epoll.add(shared.socket.as_fd(), SOCKET, Watch::Errors)?;
-    epoll.add(shared.stop.borrow(), STOP, Watch::Level)?;
-    let mut ready = [0; READY_MAX];
-    loop {
-        match epoll.wait(&mut ready) {
-            Ok(tokens) if tokens.contains(&STOP) => return Ok(()),
-            Ok(_) => while shared.drain_error_queue(&shared.socket) > 0 {},
-            Err(Errno(libc::EINTR)) => {}
-            Err(error) => return Err(error),
-        }
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,27 +1,10 @@
-//! UDP: a handler whose native threads receive and send for the program.
+//! UDP: three ways for a program to use a socket, over one set of batches.
 //!
-//! ```text
-//! receiving   socket → recvmmsg + GRO → receive reactor → Queue → Handler::receive → caller
-//! sending     caller → Handler::dispatch → Queue → send reactor → sendmmsg + GSO → socket
-//! ```
+//! - [`handler`]: native threads receive and send for the program.
+//! - [`batch`], [`plan`]: datagrams that lie together, and which of them go out together.
+//! - [`errors`]: sends that failed and ICMP errors, until the program asks for them.
 
-mod batch;
-mod config;
-mod dispatch;
-mod errors;
-mod handler;
-mod options;
-mod pace;
-mod queue;
-mod readiness;
-mod recv;
-mod send;
-mod shared;
-mod stats;
-
-pub use batch::View;
-pub use config::{Config, QueueConfig};
-pub use errors::{ErrorKind, SendError};
-pub use handler::Handler;
-pub use queue::Policy;
-pub use stats::{ReactorStats, Stats};
+pub mod batch;
+pub mod errors;
+pub mod handler;
+mod plan;

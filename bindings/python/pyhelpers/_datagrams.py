@@ -1,4 +1,4 @@
-"""Batches of datagrams as the C ABI lays them out: arrays of ``udph_datagram_t``.
+"""Batches of datagrams as the C ABI lays them out: arrays of ``ph_datagram_t``.
 
 A batch is turned into columns and back by calls that run inside the interpreter (``array`` slices,
 ``struct``, ``map``, ``zip``), not by a loop over its datagrams: that is what makes one datagram cost
@@ -30,7 +30,7 @@ _FEW = 4
 #: Addresses remembered in either direction; more than these and the memory starts anew.
 _REMEMBERED = 1 << 16
 
-_TRUNCATED = backend.constant("UDPH_TRUNCATED")
+_TRUNCATED = backend.constant("PH_TRUNCATED")
 
 
 class Truncated(bytes):
@@ -202,7 +202,7 @@ class Inbox(object):
         self.size = size
         self._words = array("L", (0,)) * (_WORDS * count)
         self._data = array("B", (0,)) * size
-        self.records = backend.at("udph_datagram_t", self._words.buffer_info()[0])
+        self.records = backend.at("ph_datagram_t", self._words.buffer_info()[0])
         self.data = backend.at("uint8_t", self._data.buffer_info()[0])
 
     def unpack(self, count):

@@ -26,8 +26,8 @@ _POLICIES = {
     "wait": backend.constant("UDPH_WAIT"),
 }
 _KINDS = {
-    backend.constant("UDPH_ERROR_SEND"): "send",
-    backend.constant("UDPH_ERROR_ICMP"): "icmp",
+    backend.constant("PH_ERROR_SEND"): "send",
+    backend.constant("PH_ERROR_ICMP"): "icmp",
 }
 _PANIC = backend.constant("PH_EPANIC")
 
@@ -185,7 +185,7 @@ class UdpHandlerDest(object):
         timeout = _WAIT_MAX if self._waits else 0
         taken = 0
         while taken < count:
-            rest = backend.at("udph_datagram_t", address + taken * _datagrams.SIZE)
+            rest = backend.at("ph_datagram_t", address + taken * _datagrams.SIZE)
             code = _lib.udph_dispatch(self._handle, rest, count - taken, timeout)
             if code > 0:
                 taken += code
@@ -275,7 +275,7 @@ class UdpHandlerDest(object):
         """What went wrong since the last call, oldest first: a list of :class:`SendError`. The
         newest 1,024 are kept; ``stats()["errors_dropped"]`` counts the others."""
         found = []
-        errors = backend.array("udph_error_t", _ERRORS)
+        errors = backend.array("ph_error_t", _ERRORS)
         while True:
             code = _lib.udph_get_error(self._handle, errors, _ERRORS)
             if code == -errno.EAGAIN:

@@ -5,6 +5,8 @@ import ctypes
 PH_ABI_VERSION = 1
 PH_ADDR_TEXT_MAX = 64
 PH_EPANIC = -4096
+PH_ERROR_ICMP = 2
+PH_ERROR_SEND = 1
 PH_LOG_DEBUG = 4
 PH_LOG_ERROR = 1
 PH_LOG_INFO = 3
@@ -12,14 +14,12 @@ PH_LOG_NONE = 0
 PH_LOG_TRACE = 5
 PH_LOG_WARNING = 2
 PH_LOG_WIRE = 6
+PH_TRUNCATED = 1
 UDPH_DROP_NEWEST = 2
 UDPH_DROP_OLDEST = 1
-UDPH_ERROR_ICMP = 2
-UDPH_ERROR_SEND = 1
 UDPH_NO_GRO = 2
 UDPH_NO_GSO = 1
 UDPH_REFUSE = 0
-UDPH_TRUNCATED = 1
 UDPH_WAIT = 3
 
 
@@ -53,7 +53,7 @@ class udph_config_t(ctypes.Structure):
     ]
 
 
-class udph_datagram_t(ctypes.Structure):
+class ph_datagram_t(ctypes.Structure):
     _fields_ = [
         ('addr', ph_addr_t),
         ('data', ctypes.c_void_p),
@@ -118,7 +118,7 @@ class udph_reactor_stats_t(ctypes.Structure):
     ]
 
 
-class udph_error_t(ctypes.Structure):
+class ph_error_t(ctypes.Structure):
     _fields_ = [
         ('addr', ph_addr_t),
         ('time_ns', ctypes.c_int64),

@@ -1,22 +1,18 @@
 //! What a handler's callers and its reactors have in common, and how all of it stops.
 
 use super::config::Config;
-use super::errors::{ErrorKind, ErrorLog, SendError};
 use super::queue::{Policy, Queue};
 use super::readiness::Readiness;
 use super::stats::Counters;
 use crate::log::{Level, Logger};
-use crate::sys::addr::Addr;
 use crate::sys::eventfd::EventFd;
 use crate::sys::mmsg::GSO_PAYLOAD_MAX;
 use crate::sys::socket::UdpSocket;
-use crate::sys::{clock, errqueue, Errno, Result};
+use crate::sys::{clock, Errno, Result};
+use crate::udp::errors::ErrorLog;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Error reports taken from the kernel at a time, so that a storm cannot hold a thread.
-const REPORTS_A_TURN: usize = 256;
 
 /// The drain deadline before there is one.
 const RUNNING: i64 = i64::MAX;
@@ -66,7 +62,7 @@ impl Shared {
             drain_deadline: AtomicI64::new(RUNNING),
             announce_to: config.event_fd.map(EventFd::duplicate).transpose()?,
             readiness: if receives { Some(Readiness::new()?) } else { None },
-            errors: ErrorLog::default(),
+            errors: ErrorLog::new(Logger(config.log_level)),
             has_failed: AtomicBool::new(false),
         })
     }
@@ -126,22 +122,6 @@ impl Shared {
             }
         }
         self.update_readiness();
-    }
-
-    /// Takes ICMP errors from a socket; gives how many there were.
-    pub fn drain_error_queue(&self, socket: &UdpSocket) -> usize {
-        for taken in 0..REPORTS_A_TURN {
-            let Ok(Some(report)) = errqueue::take(socket) else { return taken };
-            self.counters.icmp_errors.add(1);
-            self.report(report.errno, ErrorKind::Icmp, report.to);
-        }
-        REPORTS_A_TURN
-    }
-
-    pub fn report(&self, errno: Errno, kind: ErrorKind, to: Addr) {
-        self.errors.push(SendError { errno, kind, to, time: clock::realtime() });
-        let port = to.port;
-        self.log.log(Level::Warning, format_args!("{kind:?} error to {to} port {port}: {errno}"));
     }
 
     pub fn update_readiness(&self) {

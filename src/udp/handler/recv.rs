@@ -1,6 +1,5 @@
 //! The receive reactor: drains sockets into the queue of received datagrams.
 
-use super::batch::View;
 use super::pace::{self, Pace};
 use super::queue::{Policy, Pusher};
 use super::shared::Shared;
@@ -10,6 +9,7 @@ use crate::sys::epoll::{Epoll, Watch, READY_MAX};
 use crate::sys::mmsg::{Incoming, Receiver, BATCH};
 use crate::sys::socket::UdpSocket;
 use crate::sys::{clock, Errno, Result};
+use crate::udp::batch::View;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,7 +102,7 @@ impl RecvReactor<'_> {
         let socket = &self.port.sockets[token as usize];
         let mut is_silent = self.port.watch == Watch::OneShot;
         for turn in 0..BATCHES_A_TURN {
-            match self.receiver.receive(socket) {
+            match self.receiver.receive(socket, BATCH) {
                 Ok(BATCH) => {
                     if std::mem::take(&mut is_silent) {
                         // There is more: another reactor may take it while this one copies.
@@ -119,7 +119,7 @@ impl RecvReactor<'_> {
                 Err(Errno(libc::EINTR)) => {}
                 Err(error) => {
                     // Nothing there, or an ICMP error, which also makes a socket readable.
-                    let reports = self.shared.drain_error_queue(socket);
+                    let reports = self.shared.errors.drain(socket);
                     if error.0 == libc::EAGAIN {
                         self.counters.idle_wakeups.add(usize::from(turn == 0 && reports == 0));
                         break;
@@ -168,7 +168,7 @@ impl RecvReactor<'_> {
         let callers = &self.shared.socket;
         for socket in self.port.sockets.iter().filter(|socket| !Arc::ptr_eq(socket, callers)) {
             for _ in 0..BATCHES_AT_CLOSE {
-                if self.receiver.receive(socket).is_err() {
+                if self.receiver.receive(socket, BATCH).is_err() {
                     break;
                 }
                 self.store();
@@ -184,7 +184,7 @@ fn view<'a>(message: &Incoming<'a>, now: i64) -> View<'a> {
     };
     View {
         addr: message.from,
-        stamp: message.stamp.unwrap_or(now),
+        stamp: message.arrival.stamp.unwrap_or(now),
         payload: message.payload,
         segment,
         truncated: message.truncated,

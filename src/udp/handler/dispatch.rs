@@ -1,10 +1,10 @@
 //! The way of a datagram from the program into the send queue.
 
-use super::batch::View;
 use super::queue::{Closed, Policy, Pusher, Waited};
 use super::shared::Shared;
 use crate::sys::addr::Addr;
 use crate::sys::{clock, Errno, Result};
+use crate::udp::batch::View;
 use std::time::{Duration, Instant};
 
 /// Datagrams put before the queue is let go of, and the send reactors are woken.

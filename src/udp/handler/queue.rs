@@ -3,7 +3,7 @@
 //! Producers append at the tail; whoever consumes detaches whole batches from the front, so that
 //! copying out never holds a producer up.
 
-use super::batch::{Batch, View, BATCH_BYTES, BATCH_DATAGRAMS};
+use crate::udp::batch::{Batch, View, BATCH_BYTES, BATCH_DATAGRAMS};
 use std::collections::VecDeque;
 use std::sync::atomic::{fence, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,19 +1,36 @@
 //! The handler: a UDP socket, its two queues, and the reactors between them.
+//!
+//! ```text
+//! receiving   socket → recvmmsg + GRO → receive reactor → Queue → Handler::receive → caller
+//! sending     caller → Handler::dispatch → Queue → send reactor → sendmmsg + GSO → socket
+//! ```
 
-use super::batch::View;
-use super::config::Config;
-use super::dispatch;
-use super::errors::{self, SendError};
-use super::options::Options;
-use super::recv::{self, Port};
-use super::send;
-use super::shared::Shared;
-use super::stats::Stats;
+mod config;
+mod dispatch;
+mod options;
+mod pace;
+mod queue;
+mod readiness;
+mod recv;
+mod send;
+mod shared;
+mod stats;
+mod watch;
+
+pub use config::{Config, QueueConfig};
+pub use queue::Policy;
+pub use stats::{ReactorStats, Stats};
+
+use self::options::Options;
+use self::recv::Port;
+use self::shared::Shared;
 use crate::log::Level;
 use crate::sys::addr::Addr;
 use crate::sys::mmsg::PAYLOAD_MAX;
 use crate::sys::socket::{check_open, Switch, UdpSocket};
 use crate::sys::{clock, thread, Errno, Result};
+use crate::udp::batch::View;
+use crate::udp::errors::SendError;
 use std::os::fd::RawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
@@ -93,7 +110,7 @@ impl Handler {
             threads.recv.push(self.spawn(name, move |shared| recv::run(shared, index, &port))?);
         }
         if self.ports.is_empty() {
-            let watching = self.spawn("udph-errors".into(), errors::watch)?;
+            let watching = self.spawn("udph-errors".into(), watch::run)?;
             threads.recv.push(watching);
         }
         let (send, recv) = (config.send_reactors, config.recv_reactors);
@@ -224,9 +241,9 @@ impl Handler {
 
     /// What a reactor would find a moment later.
     fn drain_error_queues(&self) {
-        self.shared.drain_error_queue(&self.shared.socket);
+        self.shared.errors.drain(&self.shared.socket);
         for socket in self.ports.iter().flat_map(|port| &port.sockets) {
-            self.shared.drain_error_queue(socket);
+            self.shared.errors.drain(socket);
         }
     }
 
@@ -249,7 +266,7 @@ impl Handler {
             kernel_drops: self.kernel_drops(),
             delivered: counters.delivered.get(),
             truncated: counters.truncated.get(),
-            icmp_errors: counters.icmp_errors.get(),
+            icmp_errors: self.shared.errors.icmp_errors(),
             errors_dropped: self.shared.errors.dropped(),
             send_latency: counters.send_latency.percentiles(),
             recv_delay: counters.recv_delay.percentiles(),

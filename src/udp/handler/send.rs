@@ -1,15 +1,15 @@
 //! The send reactor: drains the queue of dispatched datagrams into the socket.
 
-use super::batch::{Batch, View};
-use super::errors::ErrorKind;
 use super::pace::Pace;
 use super::shared::Shared;
 use super::stats::ReactorCounters;
 use crate::log::Level;
-use crate::sys::addr::Addr;
-use crate::sys::mmsg::{Outgoing, Sender, GSO_PAYLOAD_MAX, GSO_SEGMENTS_MAX};
+use crate::sys::mmsg::Sender;
 use crate::sys::poll::{self, Interest};
 use crate::sys::{clock, Errno};
+use crate::udp::batch::Batch;
+use crate::udp::errors::ErrorKind;
+use crate::udp::plan::{self, Message};
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -22,49 +22,8 @@ const ATTEMPTS_IN_STORM: u32 = 64;
 const BACKOFF_FIRST: Duration = Duration::from_micros(200);
 const BACKOFF_LONGEST: Duration = Duration::from_millis(20);
 
-/// A length that every route takes in one packet (RFC 8200 asks for 1,280 bytes): that datagrams
-/// this short cannot go together is never the packet size's fault.
-const GSO_SURE: usize = 1200;
-
 /// Pauses, two seconds in all, after which a datagram is given up.
 const PAUSES_MAX: u32 = 100;
-
-/// One system call's message: where its datagrams lie among the batch's payloads.
-struct Message {
-    to: Addr,
-    start: usize,
-    end: usize,
-    /// Length of each datagram but the last.
-    segment: usize,
-    datagrams: usize,
-    /// Monotonic time at which the first of them was dispatched.
-    stamp: i64,
-}
-
-impl Message {
-    fn empty(view: &View<'_>, at: usize) -> Message {
-        let (to, segment, stamp) = (view.addr, view.segment, view.stamp);
-        Message { to, start: at, end: at, segment, datagrams: 0, stamp }
-    }
-
-    /// How many datagrams of `view`'s length may still join; a shorter one may, as the last.
-    fn room_for(&self, view: &View<'_>) -> usize {
-        let length = self.end - self.start;
-        let is_open = self.segment > 0 && length % self.segment == 0;
-        let fits = view.segment == self.segment
-            || (view.segment < self.segment && view.payload.len() == view.segment);
-        if self.to != view.addr || !is_open || !fits {
-            return 0;
-        }
-        let datagrams = GSO_SEGMENTS_MAX - self.datagrams;
-        datagrams.min((GSO_PAYLOAD_MAX - length) / self.segment)
-    }
-
-    fn outgoing<'a>(&self, data: &'a [u8]) -> Outgoing<'a> {
-        let segment = if self.datagrams > 1 { self.segment as u16 } else { 0 };
-        Outgoing { to: self.to, payload: &data[self.start..self.end], segment }
-    }
-}
 
 /// Runs until the queue is closed and drained, or the drain deadline has come.
 pub fn run(shared: &Shared, index: usize) {
@@ -103,7 +62,7 @@ impl SendReactor<'_> {
         self.shared.send_queue.take(&mut self.batch, |count| {
             in_hand.fetch_add(count as u64, Relaxed);
         });
-        plan(&self.batch, self.shared.gso_limit.load(Relaxed), &mut self.messages);
+        plan::plan(&self.batch, self.shared.gso_limit.load(Relaxed), &mut self.messages);
         self.batch.views().count()
     }
 
@@ -152,7 +111,7 @@ impl SendReactor<'_> {
             libc::EAGAIN => {
                 self.shared.counters.send_retries.add(1);
                 // An ICMP error that nobody takes would end every wait at once.
-                self.shared.drain_error_queue(&self.shared.socket);
+                self.shared.errors.drain(&self.shared.socket);
                 self.wait_writable();
             }
             libc::ENOBUFS | libc::ENOMEM => {
@@ -173,9 +132,9 @@ impl SendReactor<'_> {
     /// a message is at fault only if it fails again with no such error in between.
     fn blame(&mut self, error: Errno, next: usize, patience: &mut Patience) -> usize {
         patience.attempts += 1;
-        self.shared.drain_error_queue(&self.shared.socket);
+        self.shared.errors.drain(&self.shared.socket);
         // Whoever took them, this thread or another: errors came in since the last try.
-        let reports = self.shared.counters.icmp_errors.get();
+        let reports = self.shared.errors.icmp_errors();
         let has_news = reports != std::mem::replace(&mut patience.reports, reports);
         let most = if has_news { ATTEMPTS_IN_STORM } else { ATTEMPTS_ALONE };
         if patience.attempts < most {
@@ -188,35 +147,20 @@ impl SendReactor<'_> {
         }
         let message = &self.messages[next];
         for _ in 0..message.datagrams {
-            self.shared.report(error, ErrorKind::Send, message.to);
+            self.shared.errors.push(error, ErrorKind::Send, message.to);
         }
         self.shared.counters.send_errors.add(message.datagrams);
         self.shared.in_hand.fetch_sub(message.datagrams as u64, Relaxed);
         1
     }
 
-    /// Sends the datagrams of a message one by one: the kernel, the device or the route's packet
-    /// size may not let them go together, or each of them fails by itself. In the first case the
-    /// next ones should not be joined either; a wrong guess costs speed alone.
+    /// Sends the datagrams of a message one by one, as they cannot go together.
     fn send_singly(&mut self, error: Errno, next: usize) {
         let segment = self.messages[next].segment;
-        match error.0 {
-            libc::EIO => self.shared.gso_limit.store(0, Relaxed),
-            libc::EMSGSIZE | libc::EINVAL => {
-                let limit = (segment - 1).max(GSO_SURE);
-                self.shared.gso_limit.fetch_min(limit, Relaxed);
-            }
-            _ => {}
-        }
+        plan::lower(&self.shared.gso_limit, error, segment);
         let log = self.shared.log;
         log.log(Level::Info, format_args!("GSO of {segment} bytes: {error}; sent one by one"));
-        let Message { to, end, stamp, .. } = self.messages[next];
-        let starts = (self.messages[next].start..end).step_by(segment);
-        let singles = starts.map(|start| {
-            let end = end.min(start + segment);
-            Message { to, start, end, segment: end - start, datagrams: 1, stamp }
-        });
-        let singles: Vec<Message> = singles.collect();
+        let singles: Vec<Message> = self.messages[next].singles().collect();
         self.messages.splice(next..=next, singles);
     }
 
@@ -259,82 +203,5 @@ impl Patience {
         self.pauses += 1;
         let left = shared.drain_time_left().unwrap_or(i64::MAX).max(0) as u64;
         std::thread::sleep(pause.min(Duration::from_nanos(left)));
-    }
-}
-
-/// Lays out the messages of a batch: neighbours of one destination go together where GSO takes
-/// them (`gso_limit`: the longest datagram it does, 0 for none), all others alone.
-fn plan(batch: &Batch, gso_limit: usize, messages: &mut Vec<Message>) {
-    messages.clear();
-    let mut start = 0;
-    for view in batch.views() {
-        plan_view(&view, start, gso_limit, messages);
-        start += view.payload.len();
-    }
-}
-
-fn plan_view(view: &View<'_>, start: usize, gso_limit: usize, messages: &mut Vec<Message>) {
-    let can_join = view.segment > 0 && view.segment <= gso_limit;
-    let end = start + view.payload.len();
-    let mut at = start;
-    let mut left = view.count();
-    while left > 0 {
-        let mut room = match messages.last() {
-            Some(open) if can_join && open.segment <= gso_limit => open.room_for(view),
-            _ => 0,
-        };
-        if room == 0 {
-            let fresh = Message::empty(view, at);
-            room = if can_join { fresh.room_for(view) } else { 1 };
-            messages.push(fresh);
-        }
-        let joining = left.min(room);
-        at = end.min(at + joining * view.segment);
-        left -= joining;
-        if let Some(open) = messages.last_mut() {
-            open.end = at;
-            open.datagrams += joining;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn layout(payloads: &[(u16, usize, i64)], gso_limit: usize) -> Vec<(usize, usize)> {
-        let mut batch = Batch::default();
-        for &(port, length, stamp) in payloads {
-            let to = Addr::v4([127, 0, 0, 1], port);
-            batch.append(&View::single(to, stamp, &vec![7; length]));
-        }
-        let mut messages = Vec::new();
-        plan(&batch, gso_limit, &mut messages);
-        assert_eq!(messages.last().map_or(0, |last| last.end), batch.payloads().len());
-        messages.iter().map(|m| (m.datagrams, m.end - m.start)).collect()
-    }
-
-    #[test]
-    fn equal_neighbours_go_together_and_a_shorter_one_ends_them() {
-        assert_eq!(
-            layout(&[(1, 10, 0), (1, 10, 1), (1, 4, 2), (1, 10, 3)], 99),
-            [(3, 24), (1, 10)]
-        );
-        assert_eq!(layout(&[(1, 10, 0), (2, 10, 0), (1, 10, 0)], 99), [(1, 10), (1, 10), (1, 10)]);
-        assert_eq!(layout(&[(1, 4, 0), (1, 10, 1)], 99), [(1, 4), (1, 10)]);
-    }
-
-    #[test]
-    fn empty_and_over_long_datagrams_go_alone() {
-        assert_eq!(layout(&[(1, 0, 0), (1, 0, 0), (1, 5, 0)], 99), [(1, 0), (1, 0), (1, 5)]);
-        assert_eq!(layout(&[(1, 100, 0), (1, 100, 0)], 99), [(1, 100), (1, 100)]);
-        assert_eq!(layout(&[(1, 100, 0), (1, 50, 0)], 99), [(1, 100), (1, 50)]);
-        assert_eq!(layout(&[(1, 10, 0), (1, 10, 0)], 0), [(1, 10), (1, 10)]);
-    }
-
-    #[test]
-    fn a_message_holds_what_the_kernel_takes() {
-        assert_eq!(layout(&[(1, 10, 0); 150], 99), [(64, 640), (64, 640), (22, 220)]);
-        assert_eq!(layout(&[(1, 30_000, 0); 5], 60_000)[..2], [(2, 60_000), (2, 60_000)]);
     }
 }

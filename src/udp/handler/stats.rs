@@ -46,7 +46,6 @@ pub struct Counters {
     pub recv_unread: Counter,
     pub delivered: Counter,
     pub truncated: Counter,
-    pub icmp_errors: Counter,
     pub send_latency: Histogram,
     pub recv_delay: Histogram,
     pub latency_sum: AverageSince,
