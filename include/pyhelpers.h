@@ -112,6 +112,80 @@
 #define UDPH_NO_GRO 2
 
 /**
+ * For `flags` of the configuration: sending to broadcast addresses is allowed (SO_BROADCAST).
+ */
+#define PEER_BROADCAST 1
+
+/**
+ * For `flags` of the configuration: the kernel tells of each datagram where it came to, by which
+ * interface, with which TOS, and when: `ph_arrival_t`, and `delay_ns` of `ph_datagram_t`.
+ */
+#define PEER_ARRIVAL 2
+
+/**
+ * For `flags` of the configuration: do without UDP GSO.
+ */
+#define PEER_NO_GSO 4
+
+/**
+ * For `flags` of the configuration: do without UDP GRO.
+ */
+#define PEER_NO_GRO 8
+
+/**
+ * For `flags` of the configuration: an IPv6 socket for IPv6 alone, where it would take IPv4 too.
+ */
+#define PEER_V6_ONLY 16
+
+/**
+ * For `peer_set`: routers that a datagram may cross (TTL, hop limit), 1 to 255.
+ */
+#define PEER_TTL 1
+
+/**
+ * For `peer_set`: TOS or traffic class of what is sent, 0 to 255.
+ */
+#define PEER_TOS 2
+
+/**
+ * For `peer_set`: whether sending to broadcast addresses is allowed, 0 or 1.
+ */
+#define PEER_SET_BROADCAST 3
+
+/**
+ * For `peer_set`: routers that a multicast may cross, and one, 0 to 255; 0: it stays on this host.
+ */
+#define PEER_MULTICAST_TTL 4
+
+/**
+ * For `peer_set`: whether this host receives its own multicasts, 0 or 1.
+ */
+#define PEER_MULTICAST_LOOP 5
+
+/**
+ * For `peer_set`: index of the interface that multicasts leave by; 0: the route's choice.
+ */
+#define PEER_MULTICAST_INTERFACE 6
+
+/**
+ * For `flags` of the configuration: it has a free port of its own instead of `port`, and joins
+ * nothing; it only receives what is sent to that port.
+ */
+#define BCAST_SEND_ONLY 1
+
+/**
+ * A socket for messages to and from all neighbours, by broadcast or to a multicast group. Made by
+ * `bcast_new`, ended by `bcast_close`. The value is a token, never an address.
+ */
+typedef struct bcast_t bcast_t;
+
+/**
+ * A UDP socket that the caller's own threads receive from and send to; it never waits unless asked
+ * to. Made by `peer_new`, ended by `peer_close`. The value is a token, never an address.
+ */
+typedef struct peer_t peer_t;
+
+/**
  * A UDP handler: a socket with native threads that receive and send. Made by `udph_new`, ended by
  * `udph_close`. The value is a token, never an address.
  */
@@ -411,6 +485,190 @@ typedef struct {
     uint32_t kind;
 } ph_error_t;
 
+/**
+ * How a peer works. Set `size` to sizeof(peer_config_t) and the rest to 0, which means the default
+ * everywhere, then what should differ.
+ */
+typedef struct {
+    /**
+     * sizeof(peer_config_t). Fields are only ever added at the end; what this library does not
+     * know must be 0.
+     */
+    size_t size;
+    /**
+     * Address and port to bind to; port 0: a free one. Family 0: any IPv4 address.
+     */
+    ph_addr_t addr;
+    /**
+     * PEER_BROADCAST, PEER_ARRIVAL, PEER_NO_GSO, PEER_NO_GRO, PEER_V6_ONLY.
+     */
+    uint32_t flags;
+    /**
+     * Longest datagram received whole, in bytes; default, and most, 65,535. Less does without GRO.
+     */
+    uint32_t recv_size;
+    /**
+     * The socket's buffers are made at least so large, in bytes, as far as the system allows;
+     * default 0: they stay as they are.
+     */
+    uint32_t send_buffer;
+    uint32_t recv_buffer;
+} peer_config_t;
+
+/**
+ * How a datagram arrived, or how one is to be sent.
+ */
+typedef struct {
+    /**
+     * Received: the local address that it came to, and from which it can be answered; of a
+     * broadcast, or an IPv4 multicast, the interface's own; family 0 where there is none. To send:
+     * the source address, one of this host's; family 0: the route's choice. The port is ignored.
+     */
+    ph_addr_t local;
+    /**
+     * Index of the interface that it came in by, or is to leave by; 0: unknown, the route's choice.
+     */
+    uint32_t interface;
+    /**
+     * Received: TOS (IPv4) or traffic class (IPv6), whose low two bits are ECN (RFC 3168); -1:
+     * unknown. To send: the same; -1: the socket's.
+     */
+    int32_t tos;
+    /**
+     * Received: nanoseconds since 1970 at which the kernel took it in; 0: unknown. Ignored on
+     * sending.
+     */
+    int64_t time_ns;
+} ph_arrival_t;
+
+/**
+ * Counts of a peer since it was made, however often it was opened.
+ */
+typedef struct {
+    /**
+     * sizeof(peer_stats_t), set by the caller.
+     */
+    size_t size;
+    /**
+     * Datagrams and payload bytes sent.
+     */
+    uint64_t sent;
+    uint64_t sent_bytes;
+    /**
+     * Datagrams and payload bytes handed to the caller.
+     */
+    uint64_t received;
+    uint64_t received_bytes;
+    /**
+     * Of these, datagrams whose end was lost.
+     */
+    uint64_t truncated;
+    /**
+     * Datagrams received and not yet handed out when the peer was closed or reopened; those that
+     * were still in the socket are not counted.
+     */
+    uint64_t unread;
+    /**
+     * Datagrams that the kernel dropped, its receive buffer being full or the checksum wrong.
+     */
+    uint64_t kernel_drops;
+    /**
+     * ICMP errors taken, and those that nobody asked for before there were too many.
+     */
+    uint64_t icmp_errors;
+    uint64_t errors_dropped;
+    /**
+     * 1 where the kernel splits and joins datagrams for this peer, otherwise 0. GRO is turned on by
+     * the first `peer_receive` of 64 datagrams or more.
+     */
+    uint32_t uses_gso;
+    uint32_t uses_gro;
+} peer_stats_t;
+
+/**
+ * Called with each datagram that a peer has sent or received.
+ *
+ * `user` is the pointer given to `peer_wire_log`; `is_sent` 1 for sent, 0 for received; `who` the
+ * other side; `data`, `len` the payload, good during the call. It runs inside the call that sends
+ * or receives, on the caller's thread, and must not unwind (no C++ exception, no longjmp). It may
+ * call any function of this library.
+ */
+typedef void (*peer_wire_fn)(void *user,
+                             int32_t is_sent,
+                             const ph_addr_t *who,
+                             const uint8_t *data,
+                             size_t len);
+
+/**
+ * How messages travel. Set `size` to sizeof(bcast_config_t) and the rest to 0, which means the
+ * default everywhere, then what should differ.
+ */
+typedef struct {
+    /**
+     * sizeof(bcast_config_t). Fields are only ever added at the end; what this library does not
+     * know must be 0.
+     */
+    size_t size;
+    /**
+     * A multicast group, IPv4 or IPv6, its port playing no part; default, family 0: broadcast over
+     * IPv4.
+     */
+    ph_addr_t group;
+    /**
+     * Port that messages come in at and go to, 0 to 65535; 0: a free one.
+     */
+    uint32_t port;
+    /**
+     * Index of the only interface to use (SO_BINDTODEVICE); default 0: all of them, for a group
+     * those that are up now.
+     */
+    uint32_t interface;
+    /**
+     * Longest message received whole, in bytes, at most 65,535; default 8,192.
+     */
+    uint32_t recv_size;
+    /**
+     * Routers that a message to a group may cross, and one, 1 to 255; default 1: none.
+     */
+    uint32_t ttl;
+    /**
+     * BCAST_SEND_ONLY.
+     */
+    uint32_t flags;
+} bcast_config_t;
+
+/**
+ * Counts since it was made.
+ */
+typedef struct {
+    /**
+     * sizeof(bcast_stats_t), set by the caller.
+     */
+    size_t size;
+    /**
+     * Messages and payload bytes handed to the caller.
+     */
+    uint64_t received;
+    uint64_t received_bytes;
+    /**
+     * Of these, messages whose end was lost.
+     */
+    uint64_t truncated;
+    /**
+     * Messages that the kernel dropped, its receive buffer being full or the checksum wrong.
+     */
+    uint64_t kernel_drops;
+    /**
+     * Messages that left, one for each interface, and those that an interface refused.
+     */
+    uint64_t sent;
+    uint64_t send_errors;
+    /**
+     * Times that the beacon has sent.
+     */
+    uint64_t beacons;
+} bcast_stats_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -617,6 +875,292 @@ int32_t udph_fd(udph_t *h);
 int64_t udph_close(udph_t *h,
                    int32_t deadline_ms,
                    udph_stats_t *last);
+
+/**
+ * Makes a peer, which `peer_open` opens. It has no thread, and no descriptor before that.
+ *
+ * `config`: NULL for the defaults. `out`: the caller's; gets the handle.
+ *
+ * The socket is opened with SO_REUSEADDR and SO_REUSEPORT: peers of one user may share a port, and
+ * datagrams are then dealt out among them by sender.
+ *
+ * Errors: -EINVAL for a bad configuration or NULL; -EMFILE when 65,536 handles are open. `out` is
+ * written on success only. Thread safety: any thread.
+ */
+int32_t peer_new(const peer_config_t *config, peer_t **out);
+
+/**
+ * Opens a peer's socket and binds it.
+ *
+ * Returns 0. Errors: -EADDRINUSE when a program has the port for itself; -EACCES for a port below
+ * 1024 without the privilege; -EADDRNOTAVAIL for an address that is none of this host's; -EMFILE;
+ * -EISCONN when it is open; -EBADF. Thread safety: any thread.
+ */
+int32_t peer_open(peer_t *h);
+
+/**
+ * Closes a peer's socket, if it is open, and opens it on the address that it had; a free port that
+ * it was given stays its port. Calls that wait on the old one end with -ESHUTDOWN.
+ *
+ * Returns 0. Errors: as `peer_open`; the peer is closed then, and may be opened. Thread safety: any
+ * thread.
+ */
+int32_t peer_reopen(peer_t *h);
+
+/**
+ * Receives up to `n` datagrams, oldest first.
+ *
+ * `items`, `n`: the caller's, at least 1; filled from the first on. `arrivals`: NULL, or the
+ * caller's `n`: filled likewise; needs PEER_ARRIVAL to say anything. `buf`, `cap`: the caller's;
+ * gets the payloads one after the other, to which `items[].data` point; 65,535 bytes are enough
+ * for any one datagram. `timeout_ms`: how long to wait for a first one, -1 for ever, 0 not at all.
+ *
+ * Returns how many. What did not fit is kept and comes first the next time: that may happen with
+ * UDP GRO, which calls with `n` of 64 or more turn on. Errors: -EAGAIN when there is none;
+ * -ETIMEDOUT when the time is over; -EMSGSIZE when not even the first fits `buf`, nothing being
+ * lost; -EINTR when a signal handler ran during the wait; -ESHUTDOWN when closed during the wait;
+ * -ENOTCONN when not open; -EINVAL for NULL or `n` 0; -EBADF. ICMP errors are none: see
+ * `peer_get_error`. Thread safety: any thread; each datagram goes to one caller.
+ */
+int64_t peer_receive(peer_t *h,
+                     ph_datagram_t *items,
+                     ph_arrival_t *arrivals,
+                     size_t n,
+                     uint8_t *buf,
+                     size_t cap,
+                     int32_t timeout_ms);
+
+/**
+ * Receives one datagram, without waiting: `peer_receive` for callers to whom filling a structure
+ * costs more than the call.
+ *
+ * `buf`, `cap`: the caller's; gets the payload. `from`: the caller's; gets the sender.
+ *
+ * Returns the length of the datagram; more than `recv_size` means that its end is lost, `recv_size`
+ * bytes being there. Errors: -EAGAIN when there is none; -EMSGSIZE when it does not fit `buf`,
+ * nothing being lost; -ENOTCONN; -EINVAL for NULL; -EBADF. Thread safety: any thread.
+ */
+int64_t peer_receive_from(peer_t *h, uint8_t *buf, size_t cap, ph_addr_t *from);
+
+/**
+ * Sends `n` datagrams, in order, without waiting. Neighbours of one destination and length leave
+ * together (UDP GSO) where the kernel can.
+ *
+ * `items`, `n`: at least 1; `addr`, `data` and `len` are looked at. `how`: NULL, or the caller's
+ * `n`: how each is to leave.
+ *
+ * Returns how many were sent. Fewer than `n`: the next one is refused, and sending from it on tells
+ * why. Errors, about the first one: -EAGAIN when the kernel has no room; -EMSGSIZE for a payload
+ * longer than UDP (65,507 bytes over IPv4, 65,527 over IPv6); -EACCES for a broadcast without
+ * PEER_BROADCAST; -EAFNOSUPPORT for an IPv6 address on an IPv4 socket; -ENETUNREACH, -EHOSTUNREACH,
+ * -EPERM and others of sendmsg(2); -EINVAL for port 0, another family, a source address that is
+ * none of this host's, a TOS out of range, NULL, `n` 0; -ENOTCONN when not open; -EBADF. ICMP
+ * errors are none: see `peer_get_error`. Thread safety: any thread.
+ */
+int64_t peer_send(peer_t *h, const ph_datagram_t *items, const ph_arrival_t *how, size_t n);
+
+/**
+ * Sends one datagram, without waiting: `peer_send` for callers to whom filling a structure costs
+ * more than the call.
+ *
+ * `to`: where it goes. `port`: 1 to 65535, in place of that of `to`; 0: that of `to`. It is wide, so
+ * that a number out of range is refused even where a binding cuts numbers to size.
+ * `data`, `len`: the payload; NULL only with 0.
+ *
+ * Returns `len`. Errors: as `peer_send`. Thread safety: any thread.
+ */
+int64_t peer_send_to(peer_t *h,
+                     const ph_addr_t *to,
+                     int64_t port,
+                     const uint8_t *data,
+                     size_t len);
+
+/**
+ * Sizes of the socket's buffers in bytes, the kernel's own bookkeeping included: it doubles what it
+ * is asked for (socket(7)). Both 0 when the peer is not open.
+ *
+ * `send`, `recv`: the caller's. Returns 0. Errors: -EINVAL for NULL; -EBADF. Thread safety: any
+ * thread.
+ */
+int32_t peer_actual_buf_sizes(peer_t *h, int32_t *send, int32_t *recv);
+
+/**
+ * The address and port that the peer is bound to, or was, or will be.
+ *
+ * `out`: the caller's. Returns 0. Errors: -EINVAL for NULL; -EBADF. Thread safety: any thread.
+ */
+int32_t peer_addr(peer_t *h, ph_addr_t *out);
+
+/**
+ * A descriptor that poll(2) finds readable exactly while datagrams or ICMP errors are there; it
+ * stays the peer's, is good until it is closed or reopened, and must not be read. It is never
+ * writable: for that, ask poll about `peer_socket`.
+ *
+ * Errors: -ENOTCONN when not open; -EMFILE; -EBADF. Thread safety: any thread.
+ */
+int32_t peer_fd(peer_t *h);
+
+/**
+ * The socket itself, for options that this header does not name, and to wait for room; it stays the
+ * peer's, and is good until it is closed or reopened. To read it would take datagrams away.
+ *
+ * Errors: -ENOTCONN when not open; -EBADF. Thread safety: any thread.
+ */
+int32_t peer_socket(peer_t *h);
+
+/**
+ * Sets an option of the open socket.
+ *
+ * `option`: PEER_TTL to PEER_MULTICAST_INTERFACE. `value`: as said there.
+ *
+ * Returns 0. Errors: -EINVAL for another option or a value out of range; -EADDRNOTAVAIL or -ENODEV
+ * for an interface that does not exist; -ENOTCONN when not open; -EBADF. Thread safety: any thread.
+ */
+int32_t peer_set(peer_t *h, uint32_t option, int32_t value);
+
+/**
+ * Receives a multicast group's datagrams from now on.
+ *
+ * `group`: its address; the port plays no part. `interface`: index of the interface to listen on;
+ * 0: the one that the system picks, or that the group's scope names.
+ *
+ * Returns 0. Errors: -EINVAL for an address that is no group's, or NULL; -EAFNOSUPPORT for one of
+ * the other family; -EADDRINUSE when joined already; -ENODEV; -ENOBUFS for too many groups;
+ * -ENOTCONN when not open; -EBADF. Thread safety: any thread.
+ */
+int32_t peer_join(peer_t *h, const ph_addr_t *group, uint32_t interface);
+
+/**
+ * Receives a multicast group's datagrams no longer. Parameters as `peer_join`, with which it was
+ * joined.
+ *
+ * Returns 0. Errors: -EADDRNOTAVAIL for a group that was not joined; otherwise as `peer_join`.
+ * Thread safety: any thread.
+ */
+int32_t peer_leave(peer_t *h, const ph_addr_t *group, uint32_t interface);
+
+/**
+ * Picks up to `n` ICMP errors up, oldest first. The newest 1,024 are kept until they are picked up;
+ * the rest are counted (errors_dropped). They never make a call fail.
+ *
+ * `out`, `n`: the caller's, at least 1.
+ *
+ * Returns how many. Errors: -EAGAIN when there is none; -EINVAL for NULL or `n` 0; -EBADF. Thread
+ * safety: any thread.
+ */
+int64_t peer_get_error(peer_t *h, ph_error_t *out, size_t n);
+
+/**
+ * Reads all counts. `out`: the caller's, its `size` set; as much is written as that says.
+ *
+ * Returns 0. Errors: -EINVAL for NULL or a `size` not set; -EBADF. Thread safety: any thread.
+ */
+int32_t peer_stats(peer_t *h, peer_stats_t *out);
+
+/**
+ * Has every datagram sent and received told to a callback.
+ *
+ * `callback`: NULL for none. `user`: handed to the callback, never looked at. Both must stay good
+ * until the calls that send or receive while this one replaces them have returned.
+ *
+ * Returns 0. Errors: -EBADF. Thread safety: any thread.
+ */
+int32_t peer_wire_log(peer_t *h, peer_wire_fn callback, void *user);
+
+/**
+ * Ends a peer: closes its socket and wakes every waiter. From the first moment on every other call
+ * with this handle, from any thread, answers -EBADF; calls that wait inside end with -ESHUTDOWN.
+ *
+ * Returns 0. Errors: -EBADF, for a second close too. Thread safety: any thread.
+ */
+int32_t peer_close(peer_t *h);
+
+/**
+ * Opens a socket for messages to and from all neighbours.
+ *
+ * Several may have one port (SO_REUSEADDR), in this process and others: each gets every message.
+ *
+ * `config`: NULL for the defaults. `out`: the caller's; gets the handle.
+ *
+ * Errors: -EADDRINUSE when a program has the port for itself; -EACCES for a port below 1024 without
+ * the privilege; -EINVAL for a bad configuration, a group that is none, NULL; -ENODEV for an
+ * interface that does not exist, or when none takes multicasts; -EMFILE. `out` is written on
+ * success only. Thread safety: any thread.
+ */
+int32_t bcast_new(const bcast_config_t *config, bcast_t **out);
+
+/**
+ * Receives up to `n` messages, oldest first: `peer_receive` with PEER_ARRIVAL, but that it is
+ * always open.
+ *
+ * Thread safety: any thread; each message goes to one caller.
+ */
+int64_t bcast_receive(bcast_t *h,
+                      ph_datagram_t *items,
+                      ph_arrival_t *arrivals,
+                      size_t n,
+                      uint8_t *buf,
+                      size_t cap,
+                      int32_t timeout_ms);
+
+/**
+ * Sends a message to all neighbours, without waiting: by each interface that is up, to its network's
+ * broadcast address (the loopback's is 127.255.255.255) or to the group. A host that is reached by
+ * several interfaces gets several, this one among them where it receives them.
+ *
+ * `data`, `len`: the message; NULL only with 0.
+ *
+ * Returns by how many interfaces it left. Errors, when by none: what the first of them said, as
+ * `peer_send`; -ENETUNREACH when there is none; -EBADF. Thread safety: any thread.
+ */
+int64_t bcast_send(bcast_t *h,
+                   const uint8_t *data,
+                   size_t len);
+
+/**
+ * Sends a message now and then again and again, from a thread of the library's own, in place of the
+ * one before. The times are counted from the first, without drift; one that is missed is left out.
+ *
+ * `data`, `len`: the message, copied; NULL only with 0. `period_ms`: from one to the next, in
+ * milliseconds; 0: sends nothing more.
+ *
+ * Returns 0. Errors: -EMSGSIZE for a message longer than UDP; -EAGAIN or -EMFILE when threads or
+ * descriptors are short, nothing being sent any more; -EDEADLK when called by the log callback on a
+ * thread of the library's own; -EINVAL for NULL; -EBADF. Thread safety: any other thread.
+ */
+int32_t bcast_beacon(bcast_t *h, const uint8_t *data, size_t len, uint32_t period_ms);
+
+/**
+ * The port that messages come in at and go to.
+ *
+ * Errors: -EBADF. Thread safety: any thread.
+ */
+int32_t bcast_port(bcast_t *h);
+
+/**
+ * A descriptor that poll(2) finds readable exactly while messages are there; it stays the library's,
+ * is good until `bcast_close`, and must not be read.
+ *
+ * Errors: -EMFILE; -EBADF. Thread safety: any thread.
+ */
+int32_t bcast_fd(bcast_t *h);
+
+/**
+ * Reads all counts. `out`: the caller's, its `size` set; as much is written as that says.
+ *
+ * Returns 0. Errors: -EINVAL for NULL or a `size` not set; -EBADF. Thread safety: any thread.
+ */
+int32_t bcast_stats(bcast_t *h, bcast_stats_t *out);
+
+/**
+ * Ends it: stops the beacon, closes the socket and wakes every waiter. From the first moment on
+ * every other call with this handle, from any thread, answers -EBADF; calls that wait inside end
+ * with -ESHUTDOWN.
+ *
+ * Returns 0. Errors: -EBADF, for a second close too; -EDEADLK when called by the log callback on a
+ * thread of the library's own, the handle staying open. Thread safety: any other thread.
+ */
+int32_t bcast_close(bcast_t *h);
 
 #ifdef __cplusplus
 }  // extern "C"

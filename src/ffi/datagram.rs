@@ -1,9 +1,9 @@
 //! Datagrams and errors as they cross the C boundary, the same for every UDP family.
 
 use super::ph::ph_addr_t;
-use super::{check_array, INVALID};
+use super::{check_array, slice_in, INVALID};
 use crate::sys::addr::Addr;
-use crate::sys::mmsg::Arrival;
+use crate::sys::mmsg::{Arrival, Departure};
 use crate::sys::{Errno, Result};
 use crate::udp::batch::View;
 use crate::udp::errors::SendError;
@@ -80,6 +80,34 @@ impl From<Arrival> for ph_arrival_t {
     }
 }
 
+impl ph_arrival_t {
+    /// Errors: `EINVAL` for a TOS that is none.
+    pub(super) fn departure(&self) -> Result<Departure> {
+        let tos = match self.tos {
+            -1 => None,
+            tos => Some(u8::try_from(tos).map_err(|_| INVALID)?),
+        };
+        let source = match self.local.family {
+            0 => None,
+            _ => Some(self.local.try_into()?),
+        };
+        Ok(Departure { source, interface: self.interface, tos })
+    }
+}
+
+impl ph_datagram_t {
+    /// Destination and payload.
+    ///
+    /// Errors: `EINVAL` for another family, and for NULL with a length.
+    ///
+    /// # Safety
+    /// `data` must be good for reading `len` bytes until the caller's call ends.
+    pub(super) unsafe fn read<'a>(&self) -> Result<(Addr, &'a [u8])> {
+        // SAFETY: the caller's promise.
+        Ok((self.addr.try_into()?, unsafe { slice_in(self.data, self.len)? }))
+    }
+}
+
 impl From<SendError> for ph_error_t {
     fn from(error: SendError) -> ph_error_t {
         let SendError { errno, kind, to, time } = error;
@@ -112,6 +140,9 @@ pub(super) unsafe fn write_errors(
     }
     Ok(errors.len() as i64)
 }
+
+/// What takes a run of datagrams, with their delay in nanoseconds and how they arrived.
+pub(super) type Visit<'a> = dyn FnMut(&View<'_>, i64, Arrival) -> usize + 'a;
 
 /// The caller's arrays and buffer while they fill.
 pub(super) struct Output {
@@ -147,11 +178,34 @@ impl Output {
         Ok(Output { items, arrivals, n, buf, cap, filled: 0, used: 0, sources })
     }
 
+    /// Fills from `source`, which is given how long to wait and what takes the datagrams; gives how
+    /// many there are now.
+    ///
+    /// Errors: `EINVAL` for a timeout below -1; `EMSGSIZE` when not even the first one fits; what
+    /// `source` says.
+    pub fn receive(
+        &mut self,
+        timeout_ms: i32,
+        source: impl FnOnce(i32, &mut Visit<'_>) -> Result<usize>,
+    ) -> Result<usize> {
+        if timeout_ms < -1 {
+            return Err(INVALID);
+        }
+        // SAFETY: `new` has checked the lengths; the rest is the promise of the C caller.
+        let taken = source(timeout_ms, &mut |view, delay_ns, arrival| unsafe {
+            self.fill(view, delay_ns, arrival)
+        })?;
+        if taken == 0 {
+            return Err(Errno(libc::EMSGSIZE));
+        }
+        Ok(taken)
+    }
+
     /// Takes as many of the view's datagrams as fit; gives how many.
     ///
     /// # Safety
     /// The arrays must be good for writing `n` items, `buf` for writing `cap` bytes.
-    pub unsafe fn fill(&mut self, view: &View<'_>, delay_ns: i64, arrival: Arrival) -> usize {
+    unsafe fn fill(&mut self, view: &View<'_>, delay_ns: i64, arrival: Arrival) -> usize {
         let mut count = view.count().min(self.n - self.filled);
         let room = self.cap - self.used;
         if view.prefix(count) > room {

@@ -13,13 +13,17 @@
 // The names are C's, and the promise above is every function's.
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
+mod bcast;
 mod datagram;
 mod handles;
+mod peer;
 mod ph;
 mod sized;
 mod udph;
 
+pub use bcast::*;
 pub use datagram::*;
+pub use peer::*;
 pub use ph::*;
 pub use udph::*;
 
@@ -56,6 +60,22 @@ unsafe fn slice_in<'a, T>(items: *const T, length: usize) -> Result<&'a [T]> {
     }
     // SAFETY: not null, aligned, and of a possible size; the rest is the caller's promise.
     Ok(unsafe { slice::from_raw_parts(items, length) })
+}
+
+/// The caller's bytes to be written; empty for NULL with 0.
+///
+/// Errors: as [`slice_in`].
+///
+/// # Safety
+/// A valid pointer must be good for reading and writing `length` bytes until the call ends, and
+/// nobody else may touch them meanwhile.
+unsafe fn slice_out<'a>(bytes: *mut u8, length: usize) -> Result<&'a mut [u8]> {
+    check_array(bytes.cast_const(), length)?;
+    if length == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: not null and of a possible size; the rest is the caller's promise.
+    Ok(unsafe { slice::from_raw_parts_mut(bytes, length) })
 }
 
 fn check_array<T>(items: *const T, length: usize) -> Result<()> {

@@ -271,10 +271,8 @@ pub unsafe extern "C" fn udph_dispatch(
         let patience = patience(timeout_ms)?;
         // SAFETY: the caller's promise.
         let items = unsafe { slice_in(items, n)? };
-        let read = |item: &ph_datagram_t| -> Result<(Addr, &[u8])> {
-            // SAFETY: the caller's promise.
-            Ok((item.addr.try_into()?, unsafe { slice_in(item.data, item.len)? }))
-        };
+        // SAFETY: the caller's promise.
+        let read = |item: &ph_datagram_t| unsafe { item.read() };
         read(items.first().ok_or(INVALID)?)?;
         let valid = items.iter().map_while(|item| read(item).ok());
         let taken = handler.dispatch(valid, patience)?;
@@ -333,17 +331,10 @@ pub unsafe extern "C" fn udph_get_recved(
 ) -> i64 {
     guard(|| {
         let handler = handler(h)?;
-        if timeout_ms < -1 {
-            return Err(INVALID);
-        }
         let mut output = Output::new(items, ptr::null_mut(), n, buf, cap)?;
-        // SAFETY: the caller's promise, with the lengths checked above.
-        let taken = handler.receive(timeout_ms, |view, delay| unsafe {
-            output.fill(&view, delay, Arrival::default())
+        let taken = output.receive(timeout_ms, |timeout_ms, visit| {
+            handler.receive(timeout_ms, |view, delay_ns| visit(&view, delay_ns, Arrival::default()))
         })?;
-        if taken == 0 {
-            return Err(Errno(libc::EMSGSIZE));
-        }
         Ok(taken as i64)
     })
 }

@@ -4,7 +4,8 @@ use super::{Errno, Result};
 use std::ffi::CString;
 use std::fmt;
 use std::mem;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::ptr;
 
 /// Which IP protocol an address, or a socket, speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -59,6 +60,14 @@ impl Addr {
     /// The address alone, in two words that differ when addresses do.
     pub fn ip_words(&self) -> [u64; 2] {
         self.ip
+    }
+
+    pub fn with_port(self, port: u16) -> Addr {
+        Addr { port, ..self }
+    }
+
+    pub fn with_scope(self, scope: u32) -> Addr {
+        Addr { scope, ..self }
     }
 
     /// Whether packets to it are IPv4, from a dual-stack socket too.
@@ -137,6 +146,34 @@ impl fmt::Display for Addr {
     }
 }
 
+impl From<SocketAddr> for Addr {
+    fn from(address: SocketAddr) -> Addr {
+        match address {
+            SocketAddr::V4(v4) => Addr::v4(v4.ip().octets(), v4.port()),
+            SocketAddr::V6(v6) => Addr::v6(v6.ip().octets(), v6.scope_id(), v6.port()),
+        }
+    }
+}
+
+impl From<Addr> for IpAddr {
+    fn from(addr: Addr) -> IpAddr {
+        let ip = addr.ip();
+        match addr.family {
+            Family::V4 => IpAddr::from([ip[0], ip[1], ip[2], ip[3]]),
+            Family::V6 => IpAddr::from(ip),
+        }
+    }
+}
+
+impl From<Addr> for SocketAddr {
+    fn from(addr: Addr) -> SocketAddr {
+        match IpAddr::from(addr) {
+            IpAddr::V4(ip) => SocketAddr::from((ip, addr.port)),
+            IpAddr::V6(ip) => SocketAddrV6::new(ip, addr.port, 0, addr.scope).into(),
+        }
+    }
+}
+
 fn interface_index(zone: &str) -> Result<u32> {
     if zone.bytes().all(|byte| byte.is_ascii_digit()) {
         return zone.parse().map_err(|_| Errno(libc::EINVAL));
@@ -172,6 +209,23 @@ impl SockAddr {
             Family::V6 => mem::size_of::<libc::sockaddr_in6>(),
         };
         length as libc::socklen_t
+    }
+
+    /// The IPv4 address that lies at `at`; `None` for NULL and for other families.
+    ///
+    /// # Safety
+    /// `at` must be NULL or point to a whole socket address of the family it says.
+    pub(super) unsafe fn read_v4(at: *const libc::sockaddr) -> Option<Addr> {
+        // SAFETY: the caller's promise.
+        let family = unsafe { at.as_ref() }?.sa_family;
+        if libc::c_int::from(family) != libc::AF_INET {
+            return None;
+        }
+        // SAFETY: the caller's promise; it may lie unaligned.
+        let v4 = unsafe { ptr::read_unaligned(at.cast::<libc::sockaddr_in>()) };
+        let mut native = SockAddr::zeroed();
+        native.v4 = v4;
+        native.addr()
     }
 
     /// `None` for anything but IPv4 and IPv6, as the kernel leaves it when there is no address.

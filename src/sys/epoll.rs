@@ -1,7 +1,7 @@
 //! epoll(7): waiting for many descriptors.
 
 use super::{check, Result};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// How a descriptor is watched for being readable.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,10 @@ impl Epoll {
 
     pub fn add(&self, fd: BorrowedFd<'_>, token: u64, watch: Watch) -> Result<()> {
         self.control(libc::EPOLL_CTL_ADD, fd, token, watch)
+    }
+
+    pub fn raw(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 
     /// Makes a [`Watch::OneShot`] descriptor heard again.

@@ -1,6 +1,6 @@
 //! The UDP socket a caller hands over: checks, options, and further members of its port group.
 
-use super::addr::Family;
+use super::addr::{Addr, Family};
 use super::{check, Errno, Result};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::mem::{self, MaybeUninit};
@@ -30,6 +30,12 @@ pub enum Switch {
     /// The kernel hands over runs of equal datagrams of one flow as one message (UDP GRO,
     /// Linux 5.0).
     Gro,
+    /// Each datagram comes with the local address and the interface it came to (IP_PKTINFO).
+    Destination,
+    /// Each datagram comes with its TOS or traffic class (IP_RECVTOS).
+    Tos,
+    /// Groups that other sockets of this host have joined are received too (IP_MULTICAST_ALL).
+    AllGroups,
 }
 
 impl Switch {
@@ -39,8 +45,37 @@ impl Switch {
             (Switch::ReceiveErrors, Family::V6) => (libc::SOL_IPV6, libc::IPV6_RECVERR),
             (Switch::Timestamps, _) => (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS),
             (Switch::Gro, _) => (libc::SOL_UDP, libc::UDP_GRO),
+            (Switch::Destination, Family::V4) => (libc::SOL_IP, libc::IP_PKTINFO),
+            (Switch::Destination, Family::V6) => (libc::SOL_IPV6, libc::IPV6_RECVPKTINFO),
+            (Switch::Tos, Family::V4) => (libc::SOL_IP, libc::IP_RECVTOS),
+            (Switch::Tos, Family::V6) => (libc::SOL_IPV6, libc::IPV6_RECVTCLASS),
+            (Switch::AllGroups, Family::V4) => (libc::SOL_IP, libc::IP_MULTICAST_ALL),
+            (Switch::AllGroups, Family::V6) => (libc::SOL_IPV6, libc::IPV6_MULTICAST_ALL),
         }
     }
+
+    /// Whether a dual-stack socket has it once more for its IPv4 datagrams.
+    fn is_twofold(self) -> bool {
+        matches!(self, Switch::ReceiveErrors | Switch::Tos | Switch::AllGroups)
+    }
+}
+
+/// What a new socket is to be.
+#[derive(Clone, Debug, Default)]
+pub struct Opening {
+    /// IPv6 alone, where the address is IPv6; IPv4 as well otherwise.
+    pub only_v6: bool,
+    /// Others of the same mind may have the same address and port: all of them get broadcasts and
+    /// multicasts, and other datagrams go to the one bound last (SO_REUSEADDR).
+    pub reuse_address: bool,
+    /// The same, but that other datagrams are dealt out among them (SO_REUSEPORT).
+    pub reuse_port: bool,
+    pub broadcast: bool,
+    /// Name of the only interface to receive from and send by (SO_BINDTODEVICE).
+    pub device: Option<String>,
+    /// Least sizes of the buffers, in bytes.
+    pub send_buffer: usize,
+    pub recv_buffer: usize,
 }
 
 /// A UDP socket, and what is known of it once and for all.
@@ -67,6 +102,41 @@ impl UdpSocket {
             return Err(Errno(libc::EPROTOTYPE));
         }
         Ok(UdpSocket { fd, family })
+    }
+
+    /// A new socket on `address`, whose port may be 0 for a free one.
+    ///
+    /// Errors: `EADDRINUSE`, `EADDRNOTAVAIL`; `EACCES` for a port below 1024 without the privilege;
+    /// `EMFILE`, `ENFILE` when descriptors are short; `ENODEV`, `EPERM` for the device.
+    pub fn open(address: Addr, how: &Opening) -> Result<UdpSocket> {
+        let domain = match address.family {
+            Family::V4 => Domain::IPV4,
+            Family::V6 => Domain::IPV6,
+        };
+        let socket = Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+        if address.family == Family::V6 {
+            socket.set_only_v6(how.only_v6)?;
+        }
+        socket.set_reuse_address(how.reuse_address)?;
+        socket.set_reuse_port(how.reuse_port)?;
+        socket.set_broadcast(how.broadcast)?;
+        if let Some(device) = &how.device {
+            socket.bind_device(Some(device.as_bytes()))?;
+        }
+        if socket.send_buffer_size()? < how.send_buffer {
+            socket.set_send_buffer_size(how.send_buffer)?;
+        }
+        if socket.recv_buffer_size()? < how.recv_buffer {
+            socket.set_recv_buffer_size(how.recv_buffer)?;
+        }
+        socket.bind(&std::net::SocketAddr::from(address).into())?;
+        Ok(UdpSocket { fd: socket.into(), family: address.family })
+    }
+
+    /// The address and port that it is bound to.
+    pub fn address(&self) -> Result<Addr> {
+        let address = SockRef::from(&self.fd).local_addr()?;
+        address.as_socket().map(Addr::from).ok_or(Errno(libc::EAFNOSUPPORT))
     }
 
     /// A further socket on the same address and port, which the kernel deals part of the arriving
@@ -108,11 +178,11 @@ impl UdpSocket {
     /// Errors: `ENOPROTOOPT` where the kernel does not know it.
     pub fn set(&self, switch: Switch, on: bool) -> Result<()> {
         let (level, name) = switch.number(self.family);
-        self.set_number(level, name, on)?;
-        if switch == Switch::ReceiveErrors && self.family == Family::V6 {
-            // A dual-stack socket's IPv4 errors; refused, and not needed, when it is IPv6 only.
+        self.put(level, name, libc::c_int::from(on))?;
+        if switch.is_twofold() && self.family == Family::V6 {
+            // Refused, and not needed, when it is IPv6 only.
             let (level, name) = switch.number(Family::V4);
-            let _ = self.set_number(level, name, on);
+            let _ = self.put(level, name, libc::c_int::from(on));
         }
         Ok(())
     }
@@ -127,6 +197,11 @@ impl UdpSocket {
         Ok(SockRef::from(&self.fd).recv_buffer_size()?)
     }
 
+    /// Bytes of the send buffer (SO_SNDBUF), the same included.
+    pub fn send_buffer(&self) -> Result<usize> {
+        Ok(SockRef::from(&self.fd).send_buffer_size()?)
+    }
+
     /// Datagrams that the kernel has dropped on this socket since it was made: for want of room in
     /// its receive buffer, or with a wrong checksum.
     pub fn kernel_drops(&self) -> Result<u32> {
@@ -136,9 +211,14 @@ impl UdpSocket {
         Ok(words[SK_MEMINFO_DROPS])
     }
 
-    fn set_number(&self, level: libc::c_int, name: libc::c_int, on: bool) -> Result<()> {
-        let value = libc::c_int::from(on);
-        let size = mem::size_of_val(&value) as libc::socklen_t;
+    /// Sets an option made of plain integers.
+    pub(super) fn put<T: Words>(
+        &self,
+        level: libc::c_int,
+        name: libc::c_int,
+        value: T,
+    ) -> Result<()> {
+        let size = mem::size_of::<T>() as libc::socklen_t;
         // SAFETY: `value` is valid for reading `size` bytes.
         let result =
             unsafe { libc::setsockopt(self.raw(), level, name, (&raw const value).cast(), size) };
@@ -158,7 +238,8 @@ impl UdpSocket {
         Ok(unsafe { value.assume_init() })
     }
 
-    pub(super) fn raw(&self) -> RawFd {
+    /// The descriptor's number, good as long as the socket.
+    pub fn raw(&self) -> RawFd {
         self.fd.as_raw_fd()
     }
 }
@@ -173,8 +254,10 @@ impl AsFd for UdpSocket {
 ///
 /// # Safety
 /// Any bytes must be a value of the type.
-unsafe trait Words: Copy {}
+pub(super) unsafe trait Words: Copy {}
 // SAFETY: an integer.
 unsafe impl Words for libc::c_int {}
+// SAFETY: a structure of integers.
+unsafe impl Words for libc::ip_mreqn {}
 // SAFETY: an array of integers.
 unsafe impl<const N: usize> Words for [u32; N] {}

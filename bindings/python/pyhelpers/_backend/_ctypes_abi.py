@@ -2,6 +2,18 @@
 
 import ctypes
 
+BCAST_SEND_ONLY = 1
+PEER_ARRIVAL = 2
+PEER_BROADCAST = 1
+PEER_MULTICAST_INTERFACE = 6
+PEER_MULTICAST_LOOP = 5
+PEER_MULTICAST_TTL = 4
+PEER_NO_GRO = 8
+PEER_NO_GSO = 4
+PEER_SET_BROADCAST = 3
+PEER_TOS = 2
+PEER_TTL = 1
+PEER_V6_ONLY = 16
 PH_ABI_VERSION = 1
 PH_ADDR_TEXT_MAX = 64
 PH_EPANIC = -4096
@@ -127,6 +139,68 @@ class ph_error_t(ctypes.Structure):
     ]
 
 
+class peer_config_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('addr', ph_addr_t),
+        ('flags', ctypes.c_uint32),
+        ('recv_size', ctypes.c_uint32),
+        ('send_buffer', ctypes.c_uint32),
+        ('recv_buffer', ctypes.c_uint32),
+    ]
+
+
+class ph_arrival_t(ctypes.Structure):
+    _fields_ = [
+        ('local', ph_addr_t),
+        ('interface', ctypes.c_uint32),
+        ('tos', ctypes.c_int32),
+        ('time_ns', ctypes.c_int64),
+    ]
+
+
+class peer_stats_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('sent', ctypes.c_uint64),
+        ('sent_bytes', ctypes.c_uint64),
+        ('received', ctypes.c_uint64),
+        ('received_bytes', ctypes.c_uint64),
+        ('truncated', ctypes.c_uint64),
+        ('unread', ctypes.c_uint64),
+        ('kernel_drops', ctypes.c_uint64),
+        ('icmp_errors', ctypes.c_uint64),
+        ('errors_dropped', ctypes.c_uint64),
+        ('uses_gso', ctypes.c_uint32),
+        ('uses_gro', ctypes.c_uint32),
+    ]
+
+
+class bcast_config_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('group', ph_addr_t),
+        ('port', ctypes.c_uint32),
+        ('interface', ctypes.c_uint32),
+        ('recv_size', ctypes.c_uint32),
+        ('ttl', ctypes.c_uint32),
+        ('flags', ctypes.c_uint32),
+    ]
+
+
+class bcast_stats_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('received', ctypes.c_uint64),
+        ('received_bytes', ctypes.c_uint64),
+        ('truncated', ctypes.c_uint64),
+        ('kernel_drops', ctypes.c_uint64),
+        ('sent', ctypes.c_uint64),
+        ('send_errors', ctypes.c_uint64),
+        ('beacons', ctypes.c_uint64),
+    ]
+
+
 #: name: (result, arguments)
 FUNCTIONS = {
     'ph_version': (ctypes.c_char_p, []),
@@ -147,4 +221,30 @@ FUNCTIONS = {
     'udph_get_error': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]),
     'udph_fd': (ctypes.c_int32, [ctypes.c_void_p]),
     'udph_close': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p]),
+    'peer_new': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
+    'peer_open': (ctypes.c_int32, [ctypes.c_void_p]),
+    'peer_reopen': (ctypes.c_int32, [ctypes.c_void_p]),
+    'peer_receive': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32]),
+    'peer_receive_from': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]),
+    'peer_send': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]),
+    'peer_send_to': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_size_t]),
+    'peer_actual_buf_sizes': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]),
+    'peer_addr': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
+    'peer_fd': (ctypes.c_int32, [ctypes.c_void_p]),
+    'peer_socket': (ctypes.c_int32, [ctypes.c_void_p]),
+    'peer_set': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int32]),
+    'peer_join': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]),
+    'peer_leave': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32]),
+    'peer_get_error': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]),
+    'peer_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
+    'peer_wire_log': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]),
+    'peer_close': (ctypes.c_int32, [ctypes.c_void_p]),
+    'bcast_new': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
+    'bcast_receive': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32]),
+    'bcast_send': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]),
+    'bcast_beacon': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint32]),
+    'bcast_port': (ctypes.c_int32, [ctypes.c_void_p]),
+    'bcast_fd': (ctypes.c_int32, [ctypes.c_void_p]),
+    'bcast_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
+    'bcast_close': (ctypes.c_int32, [ctypes.c_void_p]),
 }

@@ -1,0 +1,95 @@
+//! The network interfaces of this host (getifaddrs(3)).
+
+use super::addr::{Addr, SockAddr};
+use super::{check, Errno, Result};
+use std::ffi::CStr;
+use std::ptr;
+
+/// An address that a broadcast to one interface's neighbours goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broadcast {
+    pub interface: u32,
+    /// Port 0.
+    pub to: Addr,
+}
+
+/// One `ifaddrs` entry, as far as it matters here.
+struct Entry {
+    index: u32,
+    flags: u32,
+    broadcast: Option<Addr>,
+}
+
+impl Entry {
+    fn has(&self, flag: libc::c_int) -> bool {
+        self.flags & flag as u32 != 0
+    }
+}
+
+/// Where broadcasts go: the IPv4 broadcast address of each network that this host is in, on
+/// interfaces that are up, and the loopback's own.
+pub fn broadcasts() -> Result<Vec<Broadcast>> {
+    let mut found = Vec::new();
+    for entry in entries()? {
+        let to = match entry.broadcast {
+            Some(to) if entry.has(libc::IFF_BROADCAST) => to,
+            // The loopback has no such address, yet delivers to it.
+            None if entry.has(libc::IFF_LOOPBACK) => Addr::v4([127, 255, 255, 255], 0),
+            _ => continue,
+        };
+        let broadcast = Broadcast { interface: entry.index, to };
+        if entry.has(libc::IFF_UP) && !found.contains(&broadcast) {
+            found.push(broadcast);
+        }
+    }
+    Ok(found)
+}
+
+/// Indexes of the interfaces that are up and take multicasts, the loopback among them.
+pub fn for_multicast() -> Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in entries()? {
+        let takes = entry.has(libc::IFF_MULTICAST) || entry.has(libc::IFF_LOOPBACK);
+        if entry.has(libc::IFF_UP) && takes && !found.contains(&entry.index) {
+            found.push(entry.index);
+        }
+    }
+    Ok(found)
+}
+
+/// Errors: `ENODEV` when there is none of this index.
+pub fn name(index: u32) -> Result<String> {
+    let mut name = [0 as libc::c_char; libc::IF_NAMESIZE];
+    // SAFETY: `name` has room for the longest name and its NUL.
+    if unsafe { libc::if_indextoname(index, name.as_mut_ptr()) }.is_null() {
+        return Err(Errno(libc::ENODEV));
+    }
+    // SAFETY: the call has written a NUL-terminated name.
+    let name = unsafe { CStr::from_ptr(name.as_ptr()) };
+    Ok(name.to_string_lossy().into_owned())
+}
+
+fn entries() -> Result<Vec<Entry>> {
+    let mut list = ptr::null_mut();
+    // SAFETY: `list` is valid for writing.
+    check(unsafe { libc::getifaddrs(&mut list) })?;
+    let mut entries = Vec::new();
+    let mut next = list;
+    // SAFETY: each entry of the list is good until it is freed, below.
+    while let Some(entry) = unsafe { next.as_ref() } {
+        entries.push(Entry {
+            // SAFETY: the name is NUL-terminated, as good as the entry.
+            index: unsafe { libc::if_nametoindex(entry.ifa_name) },
+            flags: entry.ifa_flags,
+            // SAFETY: an address, where there is one, is as good as the entry; on Linux the
+            // broadcast address and a point-to-point peer's share the field.
+            broadcast: unsafe { SockAddr::read_v4(entry.ifa_ifu) },
+        });
+        next = entry.ifa_next;
+    }
+    // SAFETY: the list is the call's, and nothing of it is kept.
+    unsafe { libc::freeifaddrs(list) };
+    // An interface may have gone in between.
+    entries.retain(|entry| entry.index != 0);
+    Ok(entries)
+}

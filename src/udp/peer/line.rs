@@ -1,0 +1,339 @@
+//! A peer's open socket, and what was received from it before anybody had room.
+
+use super::Config;
+use crate::sys::addr::Addr;
+use crate::sys::epoll::{Epoll, Watch};
+use crate::sys::eventfd::EventFd;
+use crate::sys::mmsg::{
+    Arrival, Incoming, Receiver, BATCH, GSO_PAYLOAD_MAX, GSO_SEGMENTS_MAX, PAYLOAD_MAX,
+};
+use crate::sys::poll::{self, Interest};
+use crate::sys::socket::{Switch, UdpSocket};
+use crate::sys::{Errno, Result};
+use crate::udp::batch::View;
+use crate::udp::errors::ErrorLog;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// How often a call is tried again when its error may be an earlier datagram's.
+const ATTEMPTS_ALONE: u32 = 3;
+const ATTEMPTS_IN_STORM: u32 = 64;
+
+thread_local! {
+    /// Buffers are a thread's, not a peer's: there may be thousands of peers. A call takes them
+    /// away while it uses them.
+    static RECEIVER: Cell<Option<Box<Receiver>>> = const { Cell::new(None) };
+}
+
+pub struct Line {
+    pub socket: UdpSocket,
+    /// Longest datagram that may go out with others by GSO; 0: none.
+    pub gso_limit: AtomicUsize,
+    rest: Mutex<VecDeque<Rest>>,
+    /// Readable while there is a rest, and once the line is closed.
+    bell: EventFd,
+    has_rest: AtomicBool,
+    is_closed: AtomicBool,
+    /// Whether GRO was asked for, and whether the kernel agreed; written while nobody receives.
+    asked_gro: AtomicBool,
+    uses_gro: AtomicBool,
+    /// Bytes and datagrams of the largest message of the last batch: what to expect of the next.
+    expected_bytes: AtomicUsize,
+    expected_datagrams: AtomicUsize,
+    /// What the program waits on: the socket and the bell.
+    epoll: OnceLock<Epoll>,
+}
+
+/// A message, or the end of one, that the program had no room for.
+struct Rest {
+    from: Addr,
+    arrival: Arrival,
+    payload: Vec<u8>,
+    segment: usize,
+    truncated: bool,
+}
+
+impl Rest {
+    fn of(view: &View<'_>, arrival: Arrival) -> Rest {
+        let View { addr, payload, segment, truncated, .. } = *view;
+        Rest { from: addr, arrival, payload: payload.to_vec(), segment, truncated }
+    }
+
+    fn view(&self) -> View<'_> {
+        View {
+            addr: self.from,
+            stamp: 0,
+            payload: &self.payload,
+            segment: self.segment,
+            truncated: self.truncated,
+        }
+    }
+}
+
+impl Line {
+    pub fn new(socket: UdpSocket, gso: bool) -> Result<Line> {
+        let uses_gso = gso && socket.has_gso();
+        Ok(Line {
+            socket,
+            gso_limit: AtomicUsize::new(if uses_gso { GSO_PAYLOAD_MAX } else { 0 }),
+            rest: Mutex::default(),
+            bell: EventFd::new()?,
+            has_rest: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            asked_gro: AtomicBool::new(false),
+            uses_gro: AtomicBool::new(false),
+            expected_bytes: AtomicUsize::new(0),
+            expected_datagrams: AtomicUsize::new(1),
+            epoll: OnceLock::new(),
+        })
+    }
+
+    /// Wakes whoever waits; gives how many datagrams are lost with the rest.
+    pub fn close(&self) -> usize {
+        let mut rest = self.rest();
+        self.is_closed.store(true, Ordering::SeqCst);
+        // A counter at 0 or 1 has room for 1.
+        let _ = self.bell.add(1);
+        rest.drain(..).map(|rest| rest.view().count()).sum()
+    }
+
+    /// Whether each message in the socket is one datagram, and none came before.
+    pub fn is_plain(&self) -> bool {
+        !self.uses_gro.load(Relaxed) && !self.has_rest.load(Ordering::Acquire)
+    }
+
+    pub fn uses_gro(&self) -> bool {
+        self.uses_gro.load(Relaxed)
+    }
+
+    pub fn uses_gso(&self) -> bool {
+        self.gso_limit.load(Relaxed) > 0
+    }
+
+    /// Hands datagrams to `visit`: see [`super::Peer::receive`].
+    pub fn receive(
+        &self,
+        config: &Config,
+        errors: &ErrorLog,
+        most: usize,
+        room: usize,
+        mut visit: impl FnMut(&View<'_>, Arrival) -> usize,
+    ) -> Result<usize> {
+        if self.has_rest.load(Ordering::Acquire) {
+            if let Some(taken) = self.take_rest(&mut visit) {
+                return Ok(taken);
+            }
+        }
+        let mut receiver = RECEIVER.take().unwrap_or_else(|| Box::new(Receiver::new(PAYLOAD_MAX)));
+        let mut intake = Intake { most, room, taken: 0, is_full: false };
+        let received = self.fill(&mut receiver, config.recv_size, errors, &mut intake, &mut visit);
+        RECEIVER.set(Some(receiver));
+        match received {
+            // An error that comes again is told by the next call.
+            Err(_) if intake.taken > 0 => Ok(intake.taken),
+            Err(error) => Err(error),
+            Ok(()) => Ok(intake.taken),
+        }
+    }
+
+    /// Receives until the caller has enough or nothing is left.
+    fn fill(
+        &self,
+        receiver: &mut Receiver,
+        size: usize,
+        errors: &ErrorLog,
+        intake: &mut Intake,
+        visit: &mut impl FnMut(&View<'_>, Arrival) -> usize,
+    ) -> Result<()> {
+        loop {
+            let wanted = intake
+                .messages(self.expected_datagrams.load(Relaxed), self.expected_bytes.load(Relaxed));
+            let count = self.ask(errors, || receiver.receive(&self.socket, wanted))?;
+            let (mut bytes, mut datagrams) = (0, 1);
+            for message in receiver.messages() {
+                let view = view(&message, size);
+                bytes = bytes.max(view.payload.len());
+                datagrams = datagrams.max(view.count());
+                self.hand_out(&view, message.arrival, intake, visit);
+            }
+            self.expected_bytes.store(bytes, Relaxed);
+            self.expected_datagrams.store(datagrams, Relaxed);
+            if count < wanted || intake.is_full || intake.most == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn hand_out(
+        &self,
+        view: &View<'_>,
+        arrival: Arrival,
+        intake: &mut Intake,
+        visit: &mut impl FnMut(&View<'_>, Arrival) -> usize,
+    ) {
+        let taken = if intake.is_full { 0 } else { visit(view, arrival) };
+        intake.taken += taken;
+        intake.most = intake.most.saturating_sub(taken);
+        intake.room = intake.room.saturating_sub(view.prefix(taken));
+        if taken < view.count() {
+            intake.is_full = true;
+            let rest = if taken == 0 { *view } else { view.after(taken) };
+            self.keep(Rest::of(&rest, arrival));
+        }
+    }
+
+    fn keep(&self, rest: Rest) {
+        let mut all = self.rest();
+        if all.is_empty() && !self.is_closed.load(Ordering::SeqCst) {
+            let _ = self.bell.add(1);
+        }
+        all.push_back(rest);
+        self.has_rest.store(true, Ordering::Release);
+    }
+
+    /// `None` when another thread was faster.
+    fn take_rest(&self, visit: &mut impl FnMut(&View<'_>, Arrival) -> usize) -> Option<usize> {
+        let mut all = self.rest();
+        let mut taken = None;
+        while let Some(rest) = all.front_mut() {
+            let view = rest.view();
+            let count = visit(&view, rest.arrival);
+            *taken.get_or_insert(0) += count;
+            if count < view.count() {
+                let done = view.prefix(count);
+                rest.payload.drain(..done);
+                break;
+            }
+            all.pop_front();
+        }
+        if all.is_empty() {
+            self.has_rest.store(false, Ordering::Release);
+            if !self.is_closed.load(Ordering::SeqCst) {
+                self.bell.clear();
+            }
+        }
+        taken
+    }
+
+    fn rest(&self) -> MutexGuard<'_, VecDeque<Rest>> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a caller that takes `most` datagrams at a time should have GRO turned on: one that
+    /// takes fewer than a run has would only have them kept here.
+    pub fn lacks_gro(&self, config: &Config, most: usize) -> bool {
+        let is_whole = config.gro && config.recv_size == PAYLOAD_MAX;
+        is_whole && most >= GSO_SEGMENTS_MAX && !self.asked_gro.load(Relaxed)
+    }
+
+    /// From here on the kernel may hand over runs. No other thread may be receiving meanwhile: a
+    /// run would pass for one datagram.
+    pub fn turn_on_gro(&self) {
+        self.asked_gro.store(true, Relaxed);
+        let agreed = self.socket.set(Switch::Gro, true).is_ok();
+        self.uses_gro.store(agreed, Relaxed);
+    }
+
+    /// Calls the kernel until its answer is about this call. An ICMP error that an earlier datagram
+    /// met is given by whichever call comes next: it is put by for the program to read.
+    pub fn ask<T>(&self, errors: &ErrorLog, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+        let mut attempts = 0;
+        loop {
+            match call() {
+                Err(Errno(libc::EINTR)) => {}
+                Err(error) if is_own(error) => return Err(error),
+                Err(error) => {
+                    attempts += 1;
+                    let has_news = errors.drain(&self.socket) > 0;
+                    if attempts >= if has_news { ATTEMPTS_IN_STORM } else { ATTEMPTS_ALONE } {
+                        return Err(error);
+                    }
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// `to` as the socket names it.
+    ///
+    /// Errors: `EAFNOSUPPORT`, `EINVAL` for port 0, `EMSGSIZE` for a payload that UDP cannot carry.
+    pub fn destination(&self, to: Addr, payload: &[u8]) -> Result<Addr> {
+        let to = to.on(self.socket.family())?;
+        if to.port == 0 {
+            return Err(Errno(libc::EINVAL));
+        }
+        if payload.len() > to.payload_max() {
+            return Err(Errno(libc::EMSGSIZE));
+        }
+        Ok(to)
+    }
+
+    /// Waits until there is something to receive, an error, or nothing ever more; gives whether.
+    ///
+    /// Errors: `ESHUTDOWN` when it is closed, `EINTR` when a signal handler ran on this thread.
+    pub fn wait(&self, timeout_ms: i32) -> Result<bool> {
+        let socket = (self.socket.as_fd(), Interest::Readable);
+        let is_ready = poll::wait(&[socket, (self.bell.borrow(), Interest::Readable)], timeout_ms)?;
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Err(Errno(libc::ESHUTDOWN));
+        }
+        Ok(is_ready)
+    }
+
+    /// A descriptor for the program to wait on.
+    pub fn fd(&self) -> Result<RawFd> {
+        if let Some(epoll) = self.epoll.get() {
+            return Ok(epoll.raw());
+        }
+        let fresh = Epoll::new()?;
+        fresh.add(self.socket.as_fd(), 0, Watch::Level)?;
+        fresh.add(self.bell.borrow(), 1, Watch::Level)?;
+        // Of two threads that make one, one is kept.
+        Ok(self.epoll.get_or_init(|| fresh).raw())
+    }
+}
+
+/// What a caller has asked for, and got.
+struct Intake {
+    most: usize,
+    room: usize,
+    taken: usize,
+    is_full: bool,
+}
+
+impl Intake {
+    /// How many messages to ask the kernel for, when each is of this size.
+    fn messages(&self, datagrams: usize, bytes: usize) -> usize {
+        let fitting = (self.most / datagrams).min(self.room / bytes.max(1));
+        fitting.clamp(1, BATCH)
+    }
+}
+
+fn view<'a>(message: &Incoming<'a>, size: usize) -> View<'a> {
+    let payload = &message.payload[..message.payload.len().min(size)];
+    let segment = match message.segment {
+        0 => payload.len(),
+        segment => segment.min(payload.len()),
+    };
+    let truncated = message.truncated || payload.len() < message.payload.len();
+    View { addr: message.from, stamp: 0, payload, segment, truncated }
+}
+
+/// Errors that no earlier datagram can have left.
+fn is_own(error: Errno) -> bool {
+    matches!(
+        error.0,
+        libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EPERM | libc::EACCES | libc::EINVAL
+    )
+}
+
+/// The kernel's ways to say that it has no room, as one.
+pub fn no_room(error: Errno) -> Errno {
+    match error.0 {
+        libc::ENOBUFS | libc::ENOMEM => Errno(libc::EAGAIN),
+        _ => error,
+    }
+}

@@ -1,0 +1,400 @@
+//! The peer: a UDP socket that the program's own threads receive from and send to.
+//!
+//! ```text
+//! receiving   socket → recvmmsg + GRO → caller; what the caller had no room for → rest → caller
+//! sending     caller → batch → sendmmsg + GSO → socket
+//! ```
+//!
+//! No thread of ours is involved, and no call waits unless asked to.
+
+mod line;
+mod outbox;
+
+use self::line::Line;
+use crate::log::{Level, Logger};
+use crate::sys::addr::Addr;
+use crate::sys::mmsg::{Arrival, Departure, PAYLOAD_MAX};
+use crate::sys::multicast::Setting;
+use crate::sys::poll;
+use crate::sys::socket::{Opening, Switch, UdpSocket};
+use crate::sys::{clock, single, Errno, Result};
+use crate::udp::batch::View;
+use crate::udp::errors::{ErrorLog, SendError};
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// What a peer's maker may choose.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it is bound; port 0 for a free one.
+    pub address: Addr,
+    pub opening: Opening,
+    /// Whether the kernel tells how each datagram arrived.
+    pub arrival: bool,
+    /// Longest datagram that is received whole, 1 to 65,535 bytes.
+    pub recv_size: usize,
+    /// Whether UDP GSO and GRO are used where the kernel has them.
+    pub gso: bool,
+    pub gro: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            address: Addr::v4([0; 4], 0),
+            opening: Opening { reuse_address: true, reuse_port: true, ..Opening::default() },
+            arrival: false,
+            recv_size: PAYLOAD_MAX,
+            gso: true,
+            gro: true,
+        }
+    }
+}
+
+/// Counts since the peer was made, however often it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub sent: u64,
+    pub sent_bytes: u64,
+    /// Datagrams handed to the program.
+    pub received: u64,
+    pub received_bytes: u64,
+    /// Of these, those whose end was lost.
+    pub truncated: u64,
+    /// Datagrams that were received and not yet handed out when the peer was closed.
+    pub unread: u64,
+    /// Datagrams that the kernel dropped before they could be received.
+    pub kernel_drops: u64,
+    pub icmp_errors: u64,
+    /// Errors that nobody asked for before there were too many.
+    pub errors_dropped: u64,
+    pub gso: bool,
+    pub gro: bool,
+}
+
+#[derive(Default)]
+struct Counters {
+    sent: AtomicU64,
+    sent_bytes: AtomicU64,
+    received: AtomicU64,
+    received_bytes: AtomicU64,
+    truncated: AtomicU64,
+    unread: AtomicU64,
+    /// Of sockets that are closed.
+    kernel_drops: AtomicU64,
+}
+
+/// A UDP socket that is opened, closed and opened again.
+///
+/// Every method may be called from any thread.
+pub struct Peer {
+    config: Config,
+    state: RwLock<State>,
+    counters: Counters,
+    errors: ErrorLog,
+}
+
+struct State {
+    line: Option<Arc<Line>>,
+    /// Where it is bound, or will be.
+    address: Addr,
+}
+
+impl Peer {
+    /// A peer that is not open yet. Errors: `EINVAL` for a `recv_size` out of range.
+    pub fn new(config: Config) -> Result<Peer> {
+        if !(1..=PAYLOAD_MAX).contains(&config.recv_size) {
+            return Err(Errno(libc::EINVAL));
+        }
+        let state = RwLock::new(State { line: None, address: config.address });
+        let errors = ErrorLog::new(Logger(Level::None));
+        Ok(Peer { config, state, counters: Counters::default(), errors })
+    }
+
+    /// Opens the socket and binds it.
+    ///
+    /// Errors: as [`UdpSocket::open`]; `EISCONN` when it is open.
+    pub fn open(&self) -> Result<()> {
+        let mut state = self.write();
+        if state.line.is_some() {
+            return Err(Errno(libc::EISCONN));
+        }
+        self.open_in(&mut state)
+    }
+
+    /// Closes the socket if it is open, and opens it on the same address. Whoever waits on the old
+    /// one finds it closed.
+    pub fn reopen(&self) -> Result<()> {
+        let mut state = self.write();
+        self.close_in(&mut state);
+        self.open_in(&mut state)
+    }
+
+    /// Closes the socket and wakes whoever waits; nothing happens when it is closed.
+    pub fn close(&self) {
+        self.close_in(&mut self.write());
+    }
+
+    fn open_in(&self, state: &mut State) -> Result<()> {
+        let Config { opening, arrival, gso, .. } = &self.config;
+        let socket = UdpSocket::open(state.address, opening)?;
+        socket.set(Switch::ReceiveErrors, true)?;
+        if *arrival {
+            for switch in [Switch::Destination, Switch::Tos, Switch::Timestamps] {
+                socket.set(switch, true)?;
+            }
+        }
+        state.address = socket.address()?;
+        state.line = Some(Arc::new(Line::new(socket, *gso)?));
+        Ok(())
+    }
+
+    fn close_in(&self, state: &mut State) {
+        if let Some(line) = state.line.take() {
+            self.counters.unread.fetch_add(line.close() as u64, Relaxed);
+            let drops = line.socket.kernel_drops().unwrap_or(0);
+            self.counters.kernel_drops.fetch_add(drops.into(), Relaxed);
+        }
+    }
+
+    /// Hands received datagrams to `visit`, oldest first: a run of them, the nanoseconds since the
+    /// kernel took them in (0 when it does not tell), and how they arrived. `visit` gives how many
+    /// of a view it takes; it is not called again once it takes fewer than it was shown. What it
+    /// does not take comes first the next time. Gives how many were taken.
+    ///
+    /// `most` datagrams of `room` bytes in all are what `visit` is going to take: no more than is
+    /// likely to fit is received. Waits up to `timeout_ms` milliseconds for a first datagram; -1:
+    /// for ever, 0: not at all.
+    ///
+    /// Errors: `EAGAIN` when there is none and no waiting was asked for, `ETIMEDOUT` when the time
+    /// is over, `EINTR` when a signal handler ran during the wait, `ENOTCONN` when the peer is not
+    /// open, `ESHUTDOWN` when it was closed during the wait.
+    pub fn receive(
+        &self,
+        most: usize,
+        room: usize,
+        timeout_ms: i32,
+        mut visit: impl FnMut(&View<'_>, i64, Arrival) -> usize,
+    ) -> Result<usize> {
+        let line = self.line()?;
+        if line.lacks_gro(&self.config, most) {
+            let _alone = self.write();
+            line.turn_on_gro();
+        }
+        let deadline = clock::monotonic().saturating_add(i64::from(timeout_ms) * 1_000_000);
+        loop {
+            match self.take(&line, most, room, &mut visit) {
+                Err(Errno(libc::EAGAIN)) if timeout_ms != 0 => {}
+                taken => return taken,
+            }
+            let left_ms = match timeout_ms {
+                ..0 => -1,
+                _ => poll::timeout_ms(deadline - clock::monotonic()),
+            };
+            if left_ms == 0 {
+                return Err(Errno(libc::ETIMEDOUT));
+            }
+            if line.wait(left_ms)? {
+                // An error that was taken by none of our calls would end every wait at once.
+                self.errors.drain(&line.socket);
+            }
+        }
+    }
+
+    fn take(
+        &self,
+        line: &Line,
+        most: usize,
+        room: usize,
+        visit: &mut impl FnMut(&View<'_>, i64, Arrival) -> usize,
+    ) -> Result<usize> {
+        let mut now = None;
+        line.receive(&self.config, &self.errors, most, room, |view, arrival| {
+            let delay = arrival.stamp.map_or(0, |stamp| {
+                // The clock may have been set back since the datagram came.
+                (*now.get_or_insert_with(clock::realtime) - stamp).max(0)
+            });
+            let taken = visit(view, delay, arrival).min(view.count());
+            if taken > 0 {
+                self.count_received(taken, view.prefix(taken), view.truncated);
+            }
+            taken
+        })
+    }
+
+    /// Takes one datagram, without waiting, into `buffer`; gives its length and sender. A length
+    /// above `recv_size` says that the datagram was longer, and cut.
+    ///
+    /// Errors: `EAGAIN` when there is none, `ENOTCONN`, `EMSGSIZE` when it does not fit the buffer,
+    /// nothing being lost.
+    pub fn receive_from(&self, buffer: &mut [u8]) -> Result<(usize, Addr)> {
+        let state = self.read();
+        let line = state.line.as_ref().ok_or(Errno(libc::ENOTCONN))?;
+        let size = self.config.recv_size;
+        if buffer.len() < size || !line.is_plain() {
+            return self.receive_from_runs(line, buffer);
+        }
+        let received =
+            line.ask(&self.errors, || single::recv_from(&line.socket, &mut buffer[..size]))?;
+        let (length, from) = received;
+        self.count_received(1, length.min(size), length > size);
+        Ok((length, from.ok_or(Errno(libc::EAGAIN))?))
+    }
+
+    fn receive_from_runs(&self, line: &Line, buffer: &mut [u8]) -> Result<(usize, Addr)> {
+        let mut received = None;
+        self.take(line, 1, buffer.len(), &mut |view, _, _| {
+            let payload = view.first(1).payload;
+            let Some(room) = buffer.get_mut(..payload.len()) else { return 0 };
+            if received.is_some() {
+                return 0;
+            }
+            room.copy_from_slice(payload);
+            received = Some((payload.len() + usize::from(view.truncated), view.addr));
+            1
+        })?;
+        received.ok_or(Errno(libc::EMSGSIZE))
+    }
+
+    fn count_received(&self, datagrams: usize, bytes: usize, truncated: bool) {
+        self.counters.received.fetch_add(datagrams as u64, Relaxed);
+        self.counters.received_bytes.fetch_add(bytes as u64, Relaxed);
+        if truncated {
+            self.counters.truncated.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Sends datagrams in order, without waiting; gives how many were sent. Fewer than there are
+    /// means that the next one is refused, and sending from it on tells why.
+    ///
+    /// Errors, for the first datagram: `EAGAIN` when the kernel has no room; `EMSGSIZE`,
+    /// `EAFNOSUPPORT`, `EINVAL` for what no socket, or not this one, can send; `ENOTCONN`; others as
+    /// sendmsg(2).
+    pub fn send<'a>(&self, datagrams: impl Iterator<Item = (Addr, &'a [u8])>) -> Result<usize> {
+        let line = self.line()?;
+        self.count_sent(outbox::send(&line, &self.errors, datagrams))
+    }
+
+    /// The same with datagrams that are to leave in a certain way.
+    pub fn send_by<'a>(
+        &self,
+        datagrams: impl Iterator<Item = (Addr, &'a [u8], Departure)>,
+    ) -> Result<usize> {
+        let line = self.line()?;
+        self.count_sent(outbox::send_by(&line, &self.errors, datagrams))
+    }
+
+    /// Sends one datagram, without waiting. Errors: as [`Peer::send`].
+    pub fn send_to(&self, to: Addr, payload: &[u8]) -> Result<()> {
+        let state = self.read();
+        let line = state.line.as_ref().ok_or(Errno(libc::ENOTCONN))?;
+        let to = line.destination(to, payload)?;
+        line.ask(&self.errors, || single::send_to(&line.socket, to, payload))
+            .map_err(line::no_room)?;
+        self.counters.sent.fetch_add(1, Relaxed);
+        self.counters.sent_bytes.fetch_add(payload.len() as u64, Relaxed);
+        Ok(())
+    }
+
+    fn count_sent(&self, sent: Result<outbox::Sent>) -> Result<usize> {
+        let outbox::Sent { datagrams, bytes } = sent?;
+        self.counters.sent.fetch_add(datagrams as u64, Relaxed);
+        self.counters.sent_bytes.fetch_add(bytes as u64, Relaxed);
+        Ok(datagrams)
+    }
+
+    /// Bytes of the send and the receive buffer, the kernel's bookkeeping included; both 0 when it
+    /// is not open.
+    pub fn buffers(&self) -> Result<(usize, usize)> {
+        match &self.read().line {
+            Some(line) => Ok((line.socket.send_buffer()?, line.socket.recv_buffer()?)),
+            None => Ok((0, 0)),
+        }
+    }
+
+    /// Where it is bound, or will be.
+    pub fn address(&self) -> Addr {
+        self.read().address
+    }
+
+    /// A descriptor that is readable exactly while datagrams or errors are there, valid until the
+    /// peer is closed.
+    pub fn fd(&self) -> Result<RawFd> {
+        self.line()?.fd()
+    }
+
+    /// The socket's own descriptor, valid until the peer is closed.
+    pub fn socket_fd(&self) -> Result<RawFd> {
+        Ok(self.line()?.socket.raw())
+    }
+
+    /// Errors: as [`UdpSocket::adjust`].
+    pub fn adjust(&self, setting: Setting, value: i32) -> Result<()> {
+        self.line()?.socket.adjust(setting, value)
+    }
+
+    /// Errors: as [`UdpSocket::set`].
+    pub fn set(&self, switch: Switch, on: bool) -> Result<()> {
+        self.line()?.socket.set(switch, on)
+    }
+
+    /// Errors: as [`UdpSocket::join`].
+    pub fn join(&self, group: Addr, interface: u32) -> Result<()> {
+        self.line()?.socket.join(group, interface)
+    }
+
+    /// Errors: as [`UdpSocket::leave`].
+    pub fn leave(&self, group: Addr, interface: u32) -> Result<()> {
+        self.line()?.socket.leave(group, interface)
+    }
+
+    /// Up to `most` errors not yet asked for, oldest first.
+    pub fn errors(&self, most: usize) -> Vec<SendError> {
+        if let Ok(line) = self.line() {
+            self.errors.drain(&line.socket);
+        }
+        self.errors.take(most)
+    }
+
+    pub fn stats(&self) -> Stats {
+        let state = self.read();
+        let line = state.line.as_ref();
+        if let Some(line) = line {
+            self.errors.drain(&line.socket);
+        }
+        let drops = line.map_or(0, |line| line.socket.kernel_drops().unwrap_or(0));
+        let counters = &self.counters;
+        Stats {
+            sent: counters.sent.load(Relaxed),
+            sent_bytes: counters.sent_bytes.load(Relaxed),
+            received: counters.received.load(Relaxed),
+            received_bytes: counters.received_bytes.load(Relaxed),
+            truncated: counters.truncated.load(Relaxed),
+            unread: counters.unread.load(Relaxed),
+            kernel_drops: counters.kernel_drops.load(Relaxed) + u64::from(drops),
+            icmp_errors: self.errors.icmp_errors(),
+            errors_dropped: self.errors.dropped(),
+            gso: line.is_some_and(|line| line.uses_gso()),
+            gro: line.is_some_and(|line| line.uses_gro()),
+        }
+    }
+
+    fn line(&self) -> Result<Arc<Line>> {
+        self.read().line.clone().ok_or(Errno(libc::ENOTCONN))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
