@@ -378,3 +378,20 @@ fn a_refusing_destination_leaves_gso_to_the_others() {
     assert_eq!((stats.send_errors, stats.sent().datagrams, stats.gso), (10, 20, true));
     assert!(stats.sent().offloaded > 0);
 }
+
+#[test]
+fn a_socket_shut_down_for_reading_does_not_keep_a_reactor_busy() {
+    let (socket, _) = bound("127.0.0.1");
+    // Only a connected socket can be shut down.
+    socket.connect(("127.0.0.1", 9)).unwrap();
+    let config = Config { recv_reactors: 1, ..Config::default() };
+    let handler = Handler::new(socket.as_raw_fd(), &config).unwrap();
+    let wakes = || handler.stats().recv_reactors[0].idle_wakeups;
+    let shut = socket2::SockRef::from(&socket).shutdown(std::net::Shutdown::Read);
+    shut.unwrap();
+    wait_until("the reactor notices", || wakes() > 20);
+    let (before, started) = (wakes(), Instant::now());
+    wait_until("it goes on looking", || wakes() > before + 20);
+    // A pause is never shorter than asked for: so many wake-ups take their milliseconds.
+    assert!(started.elapsed() >= Duration::from_millis(19), "{:?}", started.elapsed());
+}

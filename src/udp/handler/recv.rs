@@ -20,6 +20,11 @@ const BATCHES_A_TURN: usize = 8;
 /// Full batches of a socket of our own that are still counted when the handler closes.
 const BATCHES_AT_CLOSE: usize = 1024;
 
+/// Wake-ups in a row that found nothing, and the pause after each further one. A socket of which
+/// the program has shut the reading side down is readable for ever, and empty.
+const FUTILE_WAKES: u32 = 16;
+const FUTILE_PAUSE: Duration = Duration::from_millis(1);
+
 const STOP: u64 = u64::MAX;
 
 /// Sockets, and the epoll that one reactor, or several together, wait on.
@@ -57,6 +62,7 @@ pub fn run(shared: &Shared, index: usize, port: &Port) {
         pace: Pace::new(port.nap_room),
         messages: 0,
         bytes: 0,
+        futile: 0,
     };
     let mut ready = [0; READY_MAX];
     loop {
@@ -89,12 +95,19 @@ struct RecvReactor<'a> {
     /// Received since the last rest.
     messages: usize,
     bytes: usize,
+    /// Wake-ups in a row that found nothing.
+    futile: u32,
 }
 
 impl RecvReactor<'_> {
     /// How long to nap before the next look.
     fn rest(&mut self) -> Option<Duration> {
-        self.pace.nap(std::mem::take(&mut self.messages), std::mem::take(&mut self.bytes))
+        let messages = std::mem::take(&mut self.messages);
+        self.futile = if messages == 0 { self.futile.saturating_add(1) } else { 0 };
+        if self.futile > FUTILE_WAKES {
+            return Some(FUTILE_PAUSE);
+        }
+        self.pace.nap(messages, std::mem::take(&mut self.bytes))
     }
 
     /// Takes what one socket has, up to a turn's worth.

@@ -23,6 +23,12 @@ use crate::udp::errors::{ErrorLog, SendError};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+/// Waits in a row that found nothing, and the pause after each further one. A socket of which the
+/// program has shut the reading side down is readable for ever, and empty.
+const FUTILE_WAITS: u32 = 16;
+const FUTILE_PAUSE: Duration = Duration::from_millis(1);
 
 /// What a peer's maker may choose.
 #[derive(Clone, Debug)]
@@ -183,6 +189,7 @@ impl Peer {
             line.turn_on_gro();
         }
         let deadline = clock::monotonic().saturating_add(i64::from(timeout_ms) * 1_000_000);
+        let mut futile = 0;
         loop {
             match self.take(&line, most, room, &mut visit) {
                 Err(Errno(libc::EAGAIN)) if timeout_ms != 0 => {}
@@ -198,6 +205,10 @@ impl Peer {
             if line.wait(left_ms)? {
                 // An error that was taken by none of our calls would end every wait at once.
                 self.errors.drain(&line.socket);
+                futile += 1;
+            }
+            if futile > FUTILE_WAITS {
+                std::thread::sleep(FUTILE_PAUSE);
             }
         }
     }
