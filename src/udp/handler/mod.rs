@@ -8,7 +8,6 @@
 mod config;
 mod dispatch;
 mod options;
-mod pace;
 mod queue;
 mod readiness;
 mod recv;

@@ -1,6 +1,5 @@
 //! The receive reactor: drains sockets into the queue of received datagrams.
 
-use super::pace::{self, Pace};
 use super::queue::{Policy, Pusher};
 use super::shared::Shared;
 use super::stats::ReactorCounters;
@@ -10,6 +9,7 @@ use crate::sys::mmsg::{Incoming, Receiver, BATCH};
 use crate::sys::socket::UdpSocket;
 use crate::sys::{clock, Errno, Result};
 use crate::udp::batch::View;
+use crate::udp::pace::{self, Pace};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;

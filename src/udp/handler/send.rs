@@ -1,6 +1,5 @@
 //! The send reactor: drains the queue of dispatched datagrams into the socket.
 
-use super::pace::Pace;
 use super::shared::Shared;
 use super::stats::ReactorCounters;
 use crate::log::Level;
@@ -9,6 +8,7 @@ use crate::sys::poll::{self, Interest};
 use crate::sys::{clock, Errno};
 use crate::udp::batch::Batch;
 use crate::udp::errors::ErrorKind;
+use crate::udp::pace::Pace;
 use crate::udp::plan::{self, Message};
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::Relaxed;

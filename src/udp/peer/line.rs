@@ -9,14 +9,16 @@ use crate::sys::mmsg::{
 };
 use crate::sys::poll::{self, Interest};
 use crate::sys::socket::{Switch, UdpSocket};
-use crate::sys::{Errno, Result};
+use crate::sys::{clock, Errno, Result};
 use crate::udp::batch::View;
 use crate::udp::errors::ErrorLog;
+use crate::udp::pace::{self, Pace};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// How often a call is tried again when its error may be an earlier datagram's.
 const ATTEMPTS_ALONE: u32 = 3;
@@ -45,6 +47,14 @@ pub struct Line {
     expected_datagrams: AtomicUsize,
     /// What the program waits on: the socket and the bell.
     epoll: OnceLock<Epoll>,
+    rhythm: Mutex<Rhythm>,
+}
+
+/// When a caller that may wait should look again.
+struct Rhythm {
+    pace: Pace,
+    /// Monotonic time before which it would only find the first few of a batch.
+    next: i64,
 }
 
 /// A message, or the end of one, that the program had no room for.
@@ -76,6 +86,7 @@ impl Rest {
 impl Line {
     pub fn new(socket: UdpSocket, gso: bool) -> Result<Line> {
         let uses_gso = gso && socket.has_gso();
+        let pace = Pace::new(socket.recv_buffer()? / 4);
         Ok(Line {
             socket,
             gso_limit: AtomicUsize::new(if uses_gso { GSO_PAYLOAD_MAX } else { 0 }),
@@ -88,6 +99,7 @@ impl Line {
             expected_bytes: AtomicUsize::new(0),
             expected_datagrams: AtomicUsize::new(1),
             epoll: OnceLock::new(),
+            rhythm: Mutex::new(Rhythm { pace, next: 0 }),
         })
     }
 
@@ -118,8 +130,7 @@ impl Line {
         &self,
         config: &Config,
         errors: &ErrorLog,
-        most: usize,
-        room: usize,
+        mut intake: Intake,
         mut visit: impl FnMut(&View<'_>, Arrival) -> usize,
     ) -> Result<usize> {
         if self.has_rest.load(Ordering::Acquire) {
@@ -128,7 +139,6 @@ impl Line {
             }
         }
         let mut receiver = RECEIVER.take().unwrap_or_else(|| Box::new(Receiver::new(PAYLOAD_MAX)));
-        let mut intake = Intake { most, room, taken: 0, is_full: false };
         let received = self.fill(&mut receiver, config.recv_size, errors, &mut intake, &mut visit);
         RECEIVER.set(Some(receiver));
         match received {
@@ -137,6 +147,23 @@ impl Line {
             Err(error) => Err(error),
             Ok(()) => Ok(intake.taken),
         }
+    }
+
+    /// Naps where datagrams come so fast that a caller who waits would be woken for each: see
+    /// [`Pace`].
+    pub fn nap(&self) {
+        let next = self.rhythm.lock().unwrap_or_else(PoisonError::into_inner).next;
+        if let Ok(nap @ 1..) = u64::try_from(next - clock::monotonic()) {
+            std::thread::sleep(Duration::from_nanos(nap));
+        }
+    }
+
+    /// Learns from a look that found so many messages. A caller who left some behind, or may have,
+    /// need not nap before the next.
+    fn learn(&self, messages: usize, bytes: usize, left_some: bool) {
+        let mut rhythm = self.rhythm.lock().unwrap_or_else(PoisonError::into_inner);
+        let nap = rhythm.pace.nap(messages, bytes).filter(|_| !left_some);
+        rhythm.next = nap.map_or(0, |nap| clock::monotonic() + nap.as_nanos() as i64);
     }
 
     /// Receives until the caller has enough or nothing is left.
@@ -152,16 +179,21 @@ impl Line {
             let wanted = intake
                 .messages(self.expected_datagrams.load(Relaxed), self.expected_bytes.load(Relaxed));
             let count = self.ask(errors, || receiver.receive(&self.socket, wanted))?;
-            let (mut bytes, mut datagrams) = (0, 1);
+            let (mut bytes, mut datagrams, mut sum) = (0, 1, 0);
             for message in receiver.messages() {
                 let view = view(&message, size);
                 bytes = bytes.max(view.payload.len());
+                sum += view.payload.len() + (view.count() - 1) * pace::OVERHEAD;
                 datagrams = datagrams.max(view.count());
                 self.hand_out(&view, message.arrival, intake, visit);
             }
             self.expected_bytes.store(bytes, Relaxed);
             self.expected_datagrams.store(datagrams, Relaxed);
-            if count < wanted || intake.is_full || intake.most == 0 {
+            let is_drained = count < wanted;
+            if intake.may_wait {
+                self.learn(count, sum, !is_drained);
+            }
+            if is_drained || intake.is_full || intake.most == 0 {
                 return Ok(());
             }
         }
@@ -297,14 +329,21 @@ impl Line {
 }
 
 /// What a caller has asked for, and got.
-struct Intake {
+pub struct Intake {
+    /// Datagrams, and bytes of payload, that it still has room for.
     most: usize,
     room: usize,
+    /// Whether it would wait for a datagram.
+    may_wait: bool,
     taken: usize,
     is_full: bool,
 }
 
 impl Intake {
+    pub fn new(most: usize, room: usize, may_wait: bool) -> Intake {
+        Intake { most, room, may_wait, taken: 0, is_full: false }
+    }
+
     /// How many messages to ask the kernel for, when each is of this size.
     fn messages(&self, datagrams: usize, bytes: usize) -> usize {
         let fitting = (self.most / datagrams).min(self.room / bytes.max(1));

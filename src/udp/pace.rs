@@ -1,7 +1,7 @@
-//! When a busy reactor should look again.
+//! When to look again at a socket that is busy.
 //!
 //! Waking a sleeping thread costs whoever wakes it a microsecond or several, once a datagram where
-//! they come one by one. From a certain rate on a reactor therefore naps for a fixed short time
+//! they come one by one. From a certain rate on whoever receives therefore naps for a short time
 //! instead of waiting to be woken, and finds a batch when it looks: what network cards call
 //! adaptive interrupt moderation. Below that rate nothing is delayed.
 
