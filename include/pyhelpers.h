@@ -168,6 +168,11 @@
 #define PEER_MULTICAST_INTERFACE 6
 
 /**
+ * Added to what `peer_receive_room` returns when the sender is not that of the datagram before.
+ */
+#define PEER_OTHER_SENDER 4294967296
+
+/**
  * For `flags` of the configuration: it has a free port of its own instead of `port`, and joins
  * nothing; it only receives what is sent to that port.
  */
@@ -540,6 +545,28 @@ typedef struct {
      */
     int64_t time_ns;
 } ph_arrival_t;
+
+/**
+ * What `peer_receive_room` receives into: set once, used again and again.
+ */
+typedef struct {
+    /**
+     * The handle.
+     */
+    peer_t *peer;
+    /**
+     * The caller's; gets the payload.
+     */
+    uint8_t *buf;
+    /**
+     * Bytes of `buf`.
+     */
+    size_t cap;
+    /**
+     * The sender of the last datagram; any address before the first.
+     */
+    ph_addr_t from;
+} peer_room_t;
 
 /**
  * Counts of a peer since it was made, however often it was opened.
@@ -943,6 +970,17 @@ int64_t peer_receive(peer_t *h,
  * nothing being lost; -ENOTCONN; -EINVAL for NULL; -EBADF. Thread safety: any thread.
  */
 int64_t peer_receive_from(peer_t *h, uint8_t *buf, size_t cap, ph_addr_t *from);
+
+/**
+ * Receives one datagram, without waiting: `peer_receive_from` for bindings to which every argument
+ * costs, as does every look at an address.
+ *
+ * `room`: the caller's; `from` is written where it changes.
+ *
+ * Returns the length as `peer_receive_from`, with PEER_OTHER_SENDER added when `from` has changed.
+ * Errors: as `peer_receive_from`. Thread safety: any thread, each with a room of its own.
+ */
+int64_t peer_receive_room(peer_room_t *room);
 
 /**
  * Sends `n` datagrams, in order, without waiting. Neighbours of one destination and length leave

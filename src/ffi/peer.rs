@@ -94,6 +94,23 @@ pub struct peer_stats_t {
     pub uses_gro: u32,
 }
 
+/// What `peer_receive_room` receives into: set once, used again and again.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct peer_room_t {
+    /// The handle.
+    pub peer: *mut peer_t,
+    /// The caller's; gets the payload.
+    pub buf: *mut u8,
+    /// Bytes of `buf`.
+    pub cap: usize,
+    /// The sender of the last datagram; any address before the first.
+    pub from: ph_addr_t,
+}
+
+/// Added to what `peer_receive_room` returns when the sender is not that of the datagram before.
+pub const PEER_OTHER_SENDER: i64 = 0x1_0000_0000;
+
 /// Called with each datagram that a peer has sent or received.
 ///
 /// `user` is the pointer given to `peer_wire_log`; `is_sent` 1 for sent, 0 for received; `who` the
@@ -314,14 +331,46 @@ pub unsafe extern "C" fn peer_receive_from(
         let wired = peer(h)?;
         check_array(from.cast_const(), 1)?;
         // SAFETY: the caller's promise.
-        let buffer = unsafe { slice_out(buf, cap)? };
-        let (length, sender) = wired.peer.receive_from(buffer)?;
-        let sender = sender.into();
+        let (length, sender) = unsafe { receive_one(&wired, buf, cap)? };
         // SAFETY: the caller's promise.
         unsafe { write_out(from, sender)? };
-        wired.tell_one(false, &sender, &buffer[..length.min(cap)]);
-        Ok(length as i64)
+        Ok(length)
     })
+}
+
+/// Receives one datagram, without waiting: `peer_receive_from` for bindings to which every argument
+/// costs, as does every look at an address.
+///
+/// `room`: the caller's; `from` is written where it changes.
+///
+/// Returns the length as `peer_receive_from`, with PEER_OTHER_SENDER added when `from` has changed.
+/// Errors: as `peer_receive_from`. Thread safety: any thread, each with a room of its own.
+#[no_mangle]
+pub unsafe extern "C" fn peer_receive_room(room: *mut peer_room_t) -> i64 {
+    guard(|| {
+        check_array(room.cast_const(), 1)?;
+        // SAFETY: not null and aligned; the rest is the caller's promise.
+        let peer_room_t { peer: h, buf, cap, from } = unsafe { room.read() };
+        // SAFETY: the caller's promise.
+        let (length, sender) = unsafe { receive_one(&*peer(h)?, buf, cap)? };
+        if sender == from {
+            return Ok(length);
+        }
+        // SAFETY: as above.
+        unsafe { (*room).from = sender };
+        Ok(length + PEER_OTHER_SENDER)
+    })
+}
+
+/// # Safety
+/// `buf` must be good for writing `cap` bytes.
+unsafe fn receive_one(wired: &Wired, buf: *mut u8, cap: usize) -> Result<(i64, ph_addr_t)> {
+    // SAFETY: the caller's promise.
+    let buffer = unsafe { slice_out(buf, cap)? };
+    let (length, sender) = wired.peer.receive_from(buffer)?;
+    let sender = sender.into();
+    wired.tell_one(false, &sender, &buffer[..length.min(cap)]);
+    Ok((length as i64, sender))
 }
 
 /// Sends `n` datagrams, in order, without waiting. Neighbours of one destination and length leave

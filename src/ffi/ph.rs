@@ -32,7 +32,7 @@ pub const PH_ADDR_TEXT_MAX: usize = 64;
 
 /// An IPv4 or IPv6 address with its port.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ph_addr_t {
     /// IPv6: all 16 bytes; IPv4: the first 4, in network order, the others being 0.
     /// An IPv4-mapped IPv6 address (::ffff:a.b.c.d), what a dual-stack socket reports, is IPv6.

@@ -10,6 +10,7 @@ PEER_MULTICAST_LOOP = 5
 PEER_MULTICAST_TTL = 4
 PEER_NO_GRO = 8
 PEER_NO_GSO = 4
+PEER_OTHER_SENDER = 4294967296
 PEER_SET_BROADCAST = 3
 PEER_TOS = 2
 PEER_TTL = 1
@@ -159,6 +160,15 @@ class ph_arrival_t(ctypes.Structure):
     ]
 
 
+class peer_room_t(ctypes.Structure):
+    _fields_ = [
+        ('peer', ctypes.c_void_p),
+        ('buf', ctypes.c_void_p),
+        ('cap', ctypes.c_size_t),
+        ('from', ph_addr_t),
+    ]
+
+
 class peer_stats_t(ctypes.Structure):
     _fields_ = [
         ('size', ctypes.c_size_t),
@@ -226,6 +236,7 @@ FUNCTIONS = {
     'peer_reopen': (ctypes.c_int32, [ctypes.c_void_p]),
     'peer_receive': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32]),
     'peer_receive_from': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]),
+    'peer_receive_room': (ctypes.c_int64, [ctypes.c_void_p]),
     'peer_send': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]),
     'peer_send_to': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_size_t]),
     'peer_actual_buf_sizes': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]),
