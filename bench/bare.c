@@ -8,6 +8,8 @@
  *       thread A receives, thread B takes over an eventfd
  *   bare send-latency --port P [--rate R] [--seconds S]
  *       thread B hands over by an eventfd, thread A sends
+ *   bare one --port P
+ *       processor time of one sendto, of one recvfrom, and of one that finds nothing
  *
  * Receivers print their port first, and finish when their standard input is closed and nothing
  * comes any more.
@@ -17,6 +19,7 @@
 #include "handover.h"
 
 enum { MESSAGES = 64, MESSAGE_BYTES = 2048, GRO_BYTES = 65536, SIZE = 64, MAX_SEGMENTS = 64 };
+enum { CALLS = 200, ROUNDS = 500 }; /* calls in a row whose time is taken, and how often */
 
 /* Messages to receive into, each with room for a control message. */
 struct inbox {
@@ -196,6 +199,51 @@ static int run_send_latency(int argc, char **argv)
     return 0;
 }
 
+static int64_t one_send(int fd, struct sockaddr_in to)
+{
+    static uint8_t data[SIZE];
+    int64_t start = now_on(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; i < CALLS; i++)
+        if (sendto(fd, data, sizeof data, 0, (struct sockaddr *)&to, sizeof to) < 0)
+            die("sendto");
+    return now_on(CLOCK_THREAD_CPUTIME_ID) - start;
+}
+
+static int64_t one_receive(int fd, ssize_t length)
+{
+    static uint8_t data[GRO_BYTES];
+    int64_t start = now_on(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; i < CALLS; i++) {
+        struct sockaddr_in from;
+        socklen_t size = sizeof from;
+        if (recvfrom(fd, data, sizeof data, MSG_DONTWAIT, (struct sockaddr *)&from, &size) != length)
+            die("recvfrom");
+    }
+    return now_on(CLOCK_THREAD_CPUTIME_ID) - start;
+}
+
+static int run_one(int argc, char **argv)
+{
+    struct sockaddr_in sink = destination(0, (int)option(argc, argv, "port", 0));
+    int fd = udp_socket();
+    struct sockaddr_in self = destination(0, 0);
+    socklen_t size = sizeof self;
+    if (bind(fd, (struct sockaddr *)&self, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&self, &size) != 0)
+        die("bind");
+    int64_t send = 0, receive = 0, empty = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        send += one_send(fd, sink);
+        one_send(fd, self);
+        receive += one_receive(fd, SIZE);
+        empty += one_receive(fd, -1);
+    }
+    double count = (double)CALLS * ROUNDS;
+    printf("{\"count\": %.0f, \"send_ns\": %.1f, \"receive_ns\": %.1f, \"empty_ns\": %.1f}\n", count,
+           (double)send / count, (double)receive / count, (double)empty / count);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *work = argc > 1 ? argv[1] : "";
@@ -207,6 +255,8 @@ int main(int argc, char **argv)
         return run_queue_delay();
     if (strcmp(work, "send-latency") == 0)
         return run_send_latency(argc, argv);
-    fprintf(stderr, "usage: bare receive|send|queue-delay|send-latency ...\n");
+    if (strcmp(work, "one") == 0)
+        return run_one(argc, argv);
+    fprintf(stderr, "usage: bare receive|send|queue-delay|send-latency|one ...\n");
     return 2;
 }

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 
-from prepare import BENCH, PACKAGES, ROOT, program
+from prepare import BENCH, HIO, PACKAGES, ROOT, program
 
 LIMIT = 30  # seconds after which a measurement has failed
 
@@ -101,7 +101,7 @@ def finish(command, cores):
 
 
 def started(command, cores):
-    environment = dict(os.environ, PYTHONPATH=python_path(command))
+    environment = dict(os.environ, PYTHONPATH=python_path(command), BENCH_HIO=HIO)
     return subprocess.Popen(
         ["timeout", str(LIMIT), *map(str, command)],
         stdin=subprocess.PIPE,

@@ -4,6 +4,8 @@
         receives until standard input closes; prints its port first; with --busy, beside a thread
         that never rests, before and after that of a socket that throws a load away
     peers.py send PEER PORT DESTINATIONS SECONDS
+    peers.py one BACKEND PORT
+        interpreter time of one send() and one receive() of our Peer, and of hio's
     peers.py call BACKEND PORT LIBRARY
         interpreter time of our dispatch, and of an empty foreign call
     peers.py queue-delay
@@ -13,8 +15,9 @@
     peers.py memory recv|send [PORT]
         resident bytes of a queued datagram (ours only)
 
-PEER: ours, asyncio, uvloop, rloop, gevent, plain. The event loops run their datagram protocol,
-gevent and plain loop over `recvfrom` and `sendto`. All get the same socket buffers.
+PEER: ours, asyncio, uvloop, rloop, gevent, plain; peer (our Peer with its batches), hio. The event
+loops run their datagram protocol, gevent and plain loop over `recvfrom` and `sendto`, hio over its
+`receive` and `send`. All get the same socket buffers.
 """
 
 import asyncio
@@ -27,6 +30,8 @@ import sys
 import threading
 import time
 
+import hio_peer
+
 PAYLOAD = bytes(64)
 BUFFER_BYTES = 4 << 20
 TICK = 0.02  # seconds between looks at the counts
@@ -36,6 +41,7 @@ BATCH = 1000  # datagrams given to the handler, or sent in a row, at a time
 CALLS = 500  # calls in a row whose time is taken
 CALL_ROUNDS = 200
 SEND_QUEUE = 1 << 16  # datagrams that may wait in the handler to be sent
+PEER_BATCH = 1024  # the same of a Peer
 PICKED_UP = 2048  # most datagrams taken from the handler at a time
 
 
@@ -209,6 +215,25 @@ def receive_in_a_loop(sock, meter, timed_out):
             pass
 
 
+def receive_peer(meter):
+    with hio_peer.ours(BUFFER_BYTES) as peer:
+        say(port=peer.port)
+        while not meter.finished():
+            meter.count += len(peer.receive_many(PEER_BATCH, TICK))
+
+
+def receive_hio(meter):
+    peer = hio_peer.hios(BUFFER_BYTES)
+    say(port=peer.port)
+    while not meter.finished():
+        select.select([peer.ls], [], [], TICK)
+        for _ in range(64):
+            data, source = peer.receive()
+            if source is None:
+                break
+            meter.count += 1
+
+
 class CountingProtocol(asyncio.DatagramProtocol):
     def __init__(self, meter):
         self.meter = meter
@@ -264,6 +289,27 @@ def send_gevent(sock, targets, seconds):
     return send_plain(gevent.socket.socket(fileno=sock.detach()), targets, seconds)
 
 
+def send_peer(_, targets, seconds):
+    batch = [(PAYLOAD, target) for target in targets]
+    return send_until(hio_peer.ours(BUFFER_BYTES), seconds, lambda peer: peer.send_many(batch))
+
+
+def send_hio(_, targets, seconds):
+    def send_all(peer):
+        return sum(peer.send(PAYLOAD, target) > 0 for target in targets)
+
+    return send_until(hio_peer.hios(BUFFER_BYTES), seconds, send_all)
+
+
+def send_until(peer, seconds, send_all):
+    count = 0
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        count += send_all(peer)
+    peer.close()
+    return count
+
+
 async def send_on_loop(sock, targets, seconds):
     sock.setblocking(False)
     loop = asyncio.get_running_loop()
@@ -278,6 +324,39 @@ async def send_on_loop(sock, targets, seconds):
     return count
 
 
+# --- one call of a Peer, ours and hio's -----------------------------------------------------------
+
+
+def one(backend, port):
+    """Interpreter time of one call of each kind, ours and hio's in turn."""
+    os.environ["PYHELPERS_BACKEND"] = backend
+    target = ("127.0.0.1", port)
+    peers = {"ours": hio_peer.ours(BUFFER_BYTES), "hio": hio_peer.hios(BUFFER_BYTES)}
+    times = {name + kind: [] for name in peers for kind in ("_send", "_receive", "_empty")}
+    for _ in range(CALL_ROUNDS):
+        for name, peer in peers.items():
+            times[name + "_send"].append(timed(lambda: peer.send(PAYLOAD, target)))
+            feed = (peer.host, peer.port)
+            for _ in range(CALLS):
+                peer.send(PAYLOAD, feed)
+            times[name + "_receive"].append(timed(peer.receive))
+            assert peer.receive() == (b"", None)
+            times[name + "_empty"].append(timed(peer.receive))
+    facts = {key: median(values) / CALLS for key, values in times.items()}
+    for kind in ("_send", "_receive", "_empty"):
+        pairs = zip(times["ours" + kind], times["hio" + kind])
+        facts["ratio" + kind] = median([mine / other for mine, other in pairs])
+    say(count=CALLS * CALL_ROUNDS, **facts)
+
+
+def timed(call):
+    """Interpreter time of a row of calls."""
+    start = time.thread_time_ns()
+    for _ in range(CALLS):
+        call()
+    return time.thread_time_ns() - start
+
+
 # --- choosing a peer ------------------------------------------------------------------------------
 
 
@@ -289,7 +368,13 @@ def new_loop(name):
 
 def receive(peer, busy):
     meter = Meter(Busy() if busy else None)
-    direct = {"ours": receive_ours, "plain": receive_plain, "gevent": receive_gevent}
+    direct = {
+        "ours": receive_ours,
+        "plain": receive_plain,
+        "gevent": receive_gevent,
+        "peer": receive_peer,
+        "hio": receive_hio,
+    }
     if peer in direct:
         direct[peer](meter)
     else:
@@ -301,7 +386,13 @@ def send(peer, port, destinations, seconds):
     targets = [destination(number, port) for number in range(destinations)] * (
         BATCH // destinations
     )
-    direct = {"ours": send_ours, "plain": send_plain, "gevent": send_gevent}
+    direct = {
+        "ours": send_ours,
+        "plain": send_plain,
+        "gevent": send_gevent,
+        "peer": send_peer,
+        "hio": send_hio,
+    }
     start = time.perf_counter()
     if peer in direct:
         count = direct[peer](udp_socket(), targets, seconds)
@@ -446,6 +537,8 @@ def main(work, *rest):
         receive(rest[0], "--busy" in rest)
     elif work == "send":
         send(rest[0], int(rest[1]), int(rest[2]), float(rest[3]))
+    elif work == "one":
+        one(rest[0], int(rest[1]))
     elif work == "call":
         call(rest[0], int(rest[1]), rest[2])
     elif work == "queue-delay":

@@ -11,8 +11,11 @@ BENCH = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(BENCH)
 BUILT = os.path.join(ROOT, "target", "bench")
 PACKAGES = os.path.join(ROOT, ".deps", "bench")
+# Apart, as it stands without the packages that it names, and for PyPy too.
+HIO = os.path.join(ROOT, ".deps", "bench-hio")
 LIBRARY_DIR = os.path.join(ROOT, "target", "release")
 PEER_PACKAGES = ["cffi", "uvloop", "rloop", "gevent"]
+HIO_PACKAGE = "hio==0.6.19"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic"]
 
 
@@ -45,13 +48,19 @@ def version_of(python):
 
 
 def install_peers(python):
-    """Puts the peers' packages into the project's own folder, where they are not there yet."""
-    marker = os.path.join(PACKAGES, "installed-for")
-    wanted = " ".join([python] + PEER_PACKAGES)
+    """Puts the peers' packages into the project's own folders, where they are not there yet."""
+    # One by one: a peer that does not exist for this interpreter shall not cost the others.
+    install(python, PACKAGES, [[package] for package in PEER_PACKAGES])
+    install(python, HIO, [["--no-deps", HIO_PACKAGE]])
+
+
+def install(python, folder, all_arguments):
+    marker = os.path.join(folder, "installed-for")
+    wanted = " ".join([python] + sum(all_arguments, []))
     if os.path.exists(marker) and open(marker).read() == wanted:
         return
-    print("installing %s ..." % ", ".join(PEER_PACKAGES), flush=True)
-    shutil.rmtree(PACKAGES, ignore_errors=True)
+    print("installing into %s ..." % os.path.relpath(folder, ROOT), flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
     pip = [
         python,
         "-m",
@@ -61,11 +70,10 @@ def install_peers(python):
         "--disable-pip-version-check",
         "--root-user-action=ignore",
     ]
-    for package in PEER_PACKAGES:
-        # One by one: a peer that does not exist for this interpreter shall not cost the others.
-        if subprocess.run(pip + ["--target", PACKAGES, package]).returncode != 0:
-            print("  %s cannot be installed; its column stays empty" % package, flush=True)
-    os.makedirs(PACKAGES, exist_ok=True)
+    for arguments in all_arguments:
+        if subprocess.run(pip + ["--target", folder] + arguments).returncode != 0:
+            print("  %s cannot be installed; its column stays empty" % arguments[-1], flush=True)
+    os.makedirs(folder, exist_ok=True)
     with open(marker, "w") as file:
         file.write(wanted)
 

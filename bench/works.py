@@ -190,6 +190,72 @@ def calling(runner, rounds):
     return rows
 
 
+def peer(runner, rounds):
+    """The Peer that calls the kernel on the program's own thread, against hio's."""
+
+    def receive(name, **load):
+        return lambda: runner.receive(runner.peer("receive", name), **load)
+
+    def send(name):
+        return lambda: runner.send(lambda port: runner.peer("send", name, port, 1, runner.seconds))
+
+    flat_out = {"ours": receive("peer"), "hio": receive("hio"), "rloop": receive("rloop")}
+    outcomes = interleaved(rounds, flat_out)
+    trains = {"gso": GSO_SEGMENTS, "flows": FLOWS}
+    gso = {"ours": receive("peer", **trains), "hio": receive("hio", **trains)}
+    sending = interleaved(rounds, {"ours": send("peer"), "hio": send("hio")})
+    work = "Peer.receive_many, distinct datagrams flat out, CPU each"
+    rows = [
+        against(outcomes, work, "hio", "cpu_us", "<=", 0.6, "us"),
+        against(outcomes, work, "rloop", "cpu_us", "<=", 0.9, "us"),
+        against(
+            interleaved(rounds, gso),
+            "Peer.receive_many, GSO senders, %d flows, delivered" % FLOWS,
+            "hio",
+            "rate",
+            ">=",
+            2.5,
+            "rate",
+        ),
+        against(sending, "Peer.send_many to one peer", "hio", "rate", ">=", 5, "rate"),
+    ]
+    return rows + peer_calls(runner)
+
+
+def peer_calls(runner):
+    """One datagram a call."""
+
+    def native_calls():
+        return runner.send(lambda port: [program("bare"), "one", "--port", port])
+
+    rows = []
+    for name, python, backend, most in (
+        ("CPython", runner.python, "cffi", 1),
+        ("CPython", runner.python, "ctypes", 1),
+        ("PyPy", shutil.which("pypy3"), "cffi", 1 / 1.5),
+    ):
+
+        def measure(python=python, backend=backend):
+            return runner.send(lambda port: runner.peer("one", backend, port, python=python))
+
+        both = {"ours": measure, "C": native_calls} if python else {}
+        outcomes = interleaved(1, both)
+        for kind in ("receive", "send", "empty"):
+            work = "one Peer.%s, %s and %s, CPU, against hio" % (
+                {"empty": "receive of nothing"}.get(kind, kind),
+                name,
+                backend,
+            )
+            ours = middle(outcomes, "ours", "ours_" + kind)
+            peers = {
+                "hio": middle(outcomes, "ours", "hio_" + kind),
+                "the system call in C": middle(outcomes, "C", kind + "_ns"),
+            }
+            figure = middle(outcomes, "ours", "ratio_" + kind)
+            rows.append(Row(work, ours, peers, figure, "<=", most, "ns"))
+    return rows
+
+
 def native(runner, rounds):
     """The C ABI against the kernel's own calls."""
     trains = {"gso": GSO_SEGMENTS, "flows": FLOWS}
@@ -268,5 +334,5 @@ def memory(runner, rounds):
 
 
 WORKS = {
-    work.__name__: work for work in (busy, gso, cpu, sending, calling, native, latency, memory)
+    work.__name__: work for work in (busy, gso, cpu, sending, calling, peer, native, latency, memory)
 }
