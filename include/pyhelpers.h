@@ -909,7 +909,8 @@ int64_t udph_close(udph_t *h,
  * `config`: NULL for the defaults. `out`: the caller's; gets the handle.
  *
  * The socket is opened with SO_REUSEADDR and SO_REUSEPORT: peers of one user may share a port, and
- * datagrams are then dealt out among them by sender.
+ * datagrams are then dealt out among them by sender. Of multicasts it receives those of the groups
+ * that it has joined, where Linux otherwise gives it those that any socket has (IP_MULTICAST_ALL).
  *
  * Errors: -EINVAL for a bad configuration or NULL; -EMFILE when 65,536 handles are open. `out` is
  * written on success only. Thread safety: any thread.

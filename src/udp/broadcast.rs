@@ -6,7 +6,7 @@ use crate::sys::eventfd::EventFd;
 use crate::sys::mmsg::{Arrival, Departure, PAYLOAD_MAX};
 use crate::sys::multicast::{check_group, Setting};
 use crate::sys::poll::{self, Interest};
-use crate::sys::socket::{Opening, Switch};
+use crate::sys::socket::Opening;
 use crate::sys::{clock, interfaces, thread, Errno, Result};
 use crate::udp::batch::View;
 use crate::udp::peer::{self, Peer};
@@ -107,8 +107,6 @@ impl Broadcast {
         if let Some(group) = group {
             peer.adjust(Setting::MulticastTtl, config.ttl.into())?;
             if !config.send_only {
-                // A socket of Linux receives what any other of this host has joined.
-                peer.set(Switch::AllGroups, false)?;
                 join(&peer, group, config.interface)?;
             }
         }

@@ -146,6 +146,9 @@ impl Peer {
         let Config { opening, arrival, gso, .. } = &self.config;
         let socket = UdpSocket::open(state.address, opening)?;
         socket.set(Switch::ReceiveErrors, true)?;
+        // Otherwise Linux gives it the datagrams of every group that anybody on this host has
+        // joined. A kernel that cannot do without (IPv6 before Linux 4.20) does as it always did.
+        let _ = socket.set(Switch::AllGroups, false);
         if *arrival {
             for switch in [Switch::Destination, Switch::Tos, Switch::Timestamps] {
                 socket.set(switch, true)?;
@@ -347,11 +350,6 @@ impl Peer {
     /// Errors: as [`UdpSocket::adjust`].
     pub fn adjust(&self, setting: Setting, value: i32) -> Result<()> {
         self.line()?.socket.adjust(setting, value)
-    }
-
-    /// Errors: as [`UdpSocket::set`].
-    pub fn set(&self, switch: Switch, on: bool) -> Result<()> {
-        self.line()?.socket.set(switch, on)
     }
 
     /// Errors: as [`UdpSocket::join`].
