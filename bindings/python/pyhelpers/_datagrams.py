@@ -1,40 +1,44 @@
 """Batches of datagrams as the C ABI lays them out: arrays of ``ph_datagram_t``.
 
 A batch is turned into columns and back by calls that run inside the interpreter (``array`` slices,
-``struct``, ``map``, ``zip``), not by a loop over its datagrams: that is what makes one datagram cost
-a fraction of a microsecond. A few go through a loop all the same, as columns have a price too.
+``struct``, ``map``, ``zip``), not by a loop over its datagrams: that is what makes one datagram
+cost a fraction of a microsecond. A few go through a loop all the same, as columns have a price
+too.
 """
 
-import errno
 import itertools
 import operator
 import struct
+import sys
 from array import array
 
+from pyhelpers import _sockaddr
+from pyhelpers._addresses import PORT_HALF, PORT_MASK, PORT_SHIFT, text_of, words_of
 from pyhelpers._backend import backend
+from pyhelpers._remembered import Remembered
 
 SIZE = 56
 
-# A record is seven words: two of IP; scope, port and family in one; address and length of the
-# payload; delay; flags and same_addr_as in one.
+# A record is seven words: the three of the address; address and length of the payload; delay; flags
+# and same_addr_as in one.
 _WORDS = SIZE // 8
 _META, _DATA, _LENGTH, _DELAY, _TAGS = range(2, 7)
-_PORT_HALF = 2
-_PORT_SHIFT = 16 * _PORT_HALF
-_PORT_MASK = 0xFFFF << _PORT_SHIFT
-_ADDR_SIZE = 24
 
-#: Up to so many datagrams a loop is faster than the columns.
-_FEW = 4
+# A ph_arrival_t is five: the three of the local address; interface and tos in one; time.
+_HOW_WORDS = 5
+_TOS_SHIFT = 32
+_INTERFACE_MASK = (1 << _TOS_SHIFT) - 1
+#: What stands there for no tos, that is -1.
+_NO_TOS = (1 << 32) - 1
 
-#: Addresses remembered in either direction; more than these and the memory starts anew.
-_REMEMBERED = 1 << 16
+#: Up to so many datagrams a loop is faster than the columns: with PyPy, always.
+_FEW = sys.maxsize if hasattr(sys, "pypy_version_info") else 4
 
 _TRUNCATED = backend.constant("PH_TRUNCATED")
 
 
 class Truncated(bytes):
-    """The payload of a datagram whose end was lost, as it was longer than ``recv_size``."""
+    """The payload of a datagram whose end was lost, as it was longer than was to be received."""
 
 
 def payload(data):
@@ -56,58 +60,8 @@ def check_port(port):
     return port
 
 
-class _Remembered(dict):
-    """What was computed once for a key, up to a number of keys: then the memory starts anew."""
-
-    def __init__(self, compute):
-        self._compute = compute
-
-    def __missing__(self, key):
-        value = self._compute(key)
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        self[key] = value
-        return value
-
-
-def _parse(addr):
-    """The ``ph_addr_t`` of an address given as str or bytes, its port being 0."""
-    text = addr.encode("utf-8") if isinstance(addr, type(u"")) else addr
-    if not isinstance(text, bytes):
-        raise TypeError("addr must be str or bytes, not %s" % type(addr).__name__)
-    parsed = backend.new("ph_addr_t")
-    code = backend.lib.ph_addr_parse(text, len(text), 0, backend.ref(parsed))
-    if code == -errno.ENODEV:
-        raise OSError(errno.ENODEV, "no such interface", addr)
-    if code < 0:
-        raise ValueError("%r is not an IP address" % (addr,))
-    return parsed
-
-
-def _words(addr):
-    """The first three words of a record to ``addr``, its port still 0."""
-    return tuple(array("L", backend.dump(backend.ref(_parse(addr)), _ADDR_SIZE)))
-
-
-def _text(words):
-    """The address in the first three words of a record, its port being 0, as str."""
-    text = backend.buffer(backend.constant("PH_ADDR_TEXT_MAX"))
-    structure = backend.load("ph_addr_t", _bytes(array("L", words)))
-    length = backend.lib.ph_addr_format(
-        backend.ref(structure), text, backend.constant("PH_ADDR_TEXT_MAX")
-    )
-    text = backend.dump(text, length)
-    return text if isinstance(text, str) else text.decode("ascii")
-
-
-#: What a function takes for a pointer to the ``ph_addr_t`` of an address, its port being 0.
-targets = _Remembered(lambda addr: backend.keep(_parse(addr)))
-
-_words_of = _Remembered(_words)
-_text_of = _Remembered(_text)
-
 #: How struct takes a payload of so many bytes.
-_FORMATS = _Remembered("%ds".__mod__)
+_FORMATS = Remembered("%ds".__mod__)
 
 
 # Python 2 has it under the other name.
@@ -117,12 +71,6 @@ _bytes = array.tobytes if hasattr(array, "tobytes") else array.tostring
 def _recast(typecode, numbers):
     """The memory of an array as one of numbers of another size."""
     return array(typecode, _bytes(numbers))
-
-
-def address(structure):
-    """(addr, port) of a ``ph_addr_t``."""
-    first, second, meta = array("L", backend.dump(backend.ref(structure), _ADDR_SIZE))
-    return _text_of[first, second, meta & ~_PORT_MASK], structure.port
 
 
 def pack(items):
@@ -137,23 +85,64 @@ def pack(items):
     if set(map(type, datas)) != {bytes}:
         datas = list(map(payload, datas))
     payloads = array("B", b"".join(datas))
-    if len(datas) <= _FEW:
-        return _records(addrs, ports, datas, payloads.buffer_info()[0]), payloads
-    lengths = array("L", map(len, datas))
-    words = _heads(addrs, _ports(ports))
-    words[_DATA::_WORDS] = _addresses(payloads.buffer_info()[0], lengths)
-    words[_LENGTH::_WORDS] = lengths
-    return words, payloads
+    if len(datas) > _FEW:
+        return _filled_in(_heads(addrs, _ports(ports)), datas, payloads), payloads
+    heads = []
+    for addr, port in zip(addrs, ports):
+        first, second, meta = words_of[addr]
+        heads.append((first, second, meta | check_port(port) << PORT_SHIFT))
+    return _one_by_one(heads, datas, payloads), payloads
 
 
-def _records(addrs, ports, datas, address):
-    """The records of a few datagrams, whose payloads lie one after the other from ``address`` on."""
+def pack_for(destinations, words_of_destination, datas):
+    """The same for the addresses of Python's sockets, and payloads that are bytes.
+
+    ``words_of_destination``: the dict that has the three words of each.
+    """
+    payloads = array("B", b"".join(datas))
+    count = len(datas)
+    if count <= _FEW:
+        heads = map(words_of_destination.__getitem__, destinations)
+        return _one_by_one(heads, datas, payloads), payloads
+    if destinations.count(destinations[0]) == count:
+        words = _alike(words_of_destination[destinations[0]], count)
+    else:
+        words = array("L", (0,)) * (_WORDS * count)
+        columns = zip(*map(words_of_destination.__getitem__, destinations))
+        for number, column in enumerate(columns):
+            words[number::_WORDS] = array("L", column)
+    return _filled_in(words, datas, payloads), payloads
+
+
+def pack_hows(hows):
+    """How the datagrams of a batch are to leave, as an array: (words of the source address, or
+    zeros; interface or 0; tos or -1) of each."""
     words = array("L")
-    for addr, port, data in zip(addrs, ports, datas):
-        first, second, meta = _words_of[addr]
-        meta |= check_port(port) << _PORT_SHIFT
+    for (first, second, meta), interface, tos in hows:
+        words.extend((first, second, meta, interface | (tos & _NO_TOS) << _TOS_SHIFT, 0))
+    return words
+
+
+def _one_by_one(heads, datas, payloads):
+    """The records of a few datagrams, whose payloads lie one after the other in the array."""
+    words = array("L")
+    address = payloads.buffer_info()[0]
+    for (first, second, meta), data in zip(heads, datas):
         words.extend((first, second, meta, address, len(data), 0, 0))
         address += len(data)
+    return words
+
+
+def _alike(head, count):
+    """Records that all begin with the same words."""
+    return array("L", tuple(head) + (0,) * (_WORDS - len(head))) * count
+
+
+def _filled_in(words, datas, payloads):
+    """The records with their payloads, which lie one after the other in the array."""
+    lengths = array("L", map(len, datas))
+    words[_DATA::_WORDS] = _one_after_the_other(payloads.buffer_info()[0], lengths)
+    words[_LENGTH::_WORDS] = lengths
     return words
 
 
@@ -161,14 +150,13 @@ def _heads(addrs, ports):
     """Records with their addresses and ports filled in."""
     count = len(addrs)
     if addrs.count(addrs[0]) == count and ports.count(ports[0]) == count:
-        first, second, meta = _words_of[addrs[0]]
-        meta |= ports[0] << _PORT_SHIFT
-        return array("L", (first, second, meta) + (0,) * (_WORDS - 3)) * count
+        first, second, meta = words_of[addrs[0]]
+        return _alike((first, second, meta | ports[0] << PORT_SHIFT), count)
     words = array("L", (0,)) * (_WORDS * count)
-    first, second, meta = zip(*map(_words_of.__getitem__, addrs))
+    first, second, meta = zip(*map(words_of.__getitem__, addrs))
     words[0::_WORDS], words[1::_WORDS] = array("L", first), array("L", second)
     halves = _recast("H", array("L", meta))
-    halves[_PORT_HALF::4] = ports
+    halves[PORT_HALF::4] = ports
     words[_META::_WORDS] = _recast("L", halves)
     return words
 
@@ -182,7 +170,7 @@ def _ports(ports):
     return packed
 
 
-def _addresses(start, lengths):
+def _one_after_the_other(start, lengths):
     """Where each payload begins when they lie one after the other from ``start`` on."""
     length = lengths[0]
     if length and lengths.count(length) == len(lengths):
@@ -195,48 +183,86 @@ def _addresses(start, lengths):
 
 
 class Inbox(object):
-    """Room for ``count`` received datagrams and ``size`` bytes of payload."""
+    """Room for ``count`` received datagrams and ``size`` bytes of payload, and, if that is wanted,
+    for how they arrived."""
 
-    def __init__(self, count, size):
+    def __init__(self, count, size, with_arrivals=False):
         self.count = count
         self.size = size
         self._words = array("L", (0,)) * (_WORDS * count)
-        self._data = array("B", (0,)) * size
-        self.records = backend.at("ph_datagram_t", self._words.buffer_info()[0])
-        self.data = backend.at("uint8_t", self._data.buffer_info()[0])
+        # Up to CPython 3.6 the interpreter's end frees what the innermost frame of a daemon thread
+        # holds, while a call made there still writes. It does not free the arguments of the call.
+        self.records = backend.view("ph_datagram_t", self._words)
+        self.data, self._payload = backend.memory("uint8_t", size)
+        self.arrivals = backend.null
+        if with_arrivals:
+            self._hows = array("L", (0,)) * (_HOW_WORDS * count)
+            self.arrivals = backend.view("ph_arrival_t", self._hows)
 
     def unpack(self, count):
         """The first ``count`` datagrams as a list of (addr, port, data, delay_ns)."""
-        return self._one_by_one(count) if count <= _FEW else self._by_columns(count)
+        if count > _FEW:
+            return self._by_columns(count)
+        words, datagrams = self._words, []
+        for at, data in self._one_by_one(count):
+            meta = words[at + _META]
+            addr = text_of[words[at], words[at + 1], meta & ~PORT_MASK]
+            datagrams.append((addr, (meta & PORT_MASK) >> PORT_SHIFT, data, words[at + _DELAY]))
+        return datagrams
+
+    def pairs(self, count):
+        """The same as a list of (data, address), as Python's sockets have it."""
+        words, end = self._words, _WORDS * count
+        if count <= _FEW:
+            return [
+                (data, _sockaddr.from_words[words[at], words[at + 1], words[at + _META]])
+                for at, data in self._one_by_one(count)
+            ]
+        keys = zip(words[0:end:_WORDS], words[1:end:_WORDS], words[_META:end:_WORDS])
+        return list(zip(self._payloads(count), map(_sockaddr.from_words.__getitem__, keys)))
 
     def _one_by_one(self, count):
-        datagrams, at = [], 0
-        for start in range(0, _WORDS * count, _WORDS):
-            first, second, meta, _, length, delay, tags = self._words[start : start + _WORDS]
-            data, = struct.unpack_from(_FORMATS[length], self._data, at)
-            at += length
-            if tags & _TRUNCATED:
-                data = Truncated(data)
-            addr = _text_of[first, second, meta & ~_PORT_MASK]
-            datagrams.append((addr, (meta & _PORT_MASK) >> _PORT_SHIFT, data, delay))
-        return datagrams
+        """Where the words of each datagram begin, and its payload."""
+        words, start = self._words, 0
+        for at in range(0, _WORDS * count, _WORDS):
+            end = start + words[at + _LENGTH]
+            data = self._payload[start:end]
+            yield at, Truncated(data) if words[at + _TAGS] & _TRUNCATED else data
+            start = end
+
+    def _payloads(self, count):
+        words, end = self._words, _WORDS * count
+        # They lie one after the other: one call takes them all out.
+        layout = "".join(map(_FORMATS.__getitem__, words[_LENGTH:end:_WORDS]))
+        payloads = struct.unpack_from(layout, self._payload)
+        tags = words[_TAGS:end:_WORDS]
+        if tags.count(0) == count:
+            return payloads
+        return [Truncated(p) if t & _TRUNCATED else p for p, t in zip(payloads, tags)]
 
     def _by_columns(self, count):
         words, end = self._words, _WORDS * count
-        # The payloads lie one after the other: one call takes them all out.
-        layout = "".join(map(_FORMATS.__getitem__, words[_LENGTH:end:_WORDS]))
-        payloads = struct.unpack_from(layout, self._data)
         halves = _recast("H", words[_META:end:_WORDS])
-        ports = halves[_PORT_HALF::4].tolist()
+        ports = halves[PORT_HALF::4].tolist()
         delays = words[_DELAY:end:_WORDS].tolist()
-        tags = words[_TAGS:end:_WORDS]
-        if tags.count(0) == count:
-            # Nothing is flagged, and every address is that of the first datagram.
+        if words[_TAGS:end:_WORDS].count(0) == count:
+            # Every address is that of the first datagram.
             first, second, meta = words[:3]
-            addrs = itertools.repeat(_text_of[first, second, meta & ~_PORT_MASK])
+            addrs = itertools.repeat(text_of[first, second, meta & ~PORT_MASK])
         else:
-            payloads = [Truncated(p) if t & _TRUNCATED else p for p, t in zip(payloads, tags)]
-            halves[_PORT_HALF::4] = array("H", (0,)) * count
+            halves[PORT_HALF::4] = array("H", (0,)) * count
             keys = zip(words[0:end:_WORDS], words[1:end:_WORDS], _recast("L", halves))
-            addrs = map(_text_of.__getitem__, keys)
-        return list(zip(addrs, ports, payloads, delays))
+            addrs = map(text_of.__getitem__, keys)
+        return list(zip(addrs, ports, self._payloads(count), delays))
+
+    def hows(self, count):
+        """How the first ``count`` arrived: (local address as str or None, interface, tos or None,
+        seconds since 1970 or None)."""
+        found = []
+        for start in range(0, _HOW_WORDS * count, _HOW_WORDS):
+            first, second, meta, how, time_ns = self._hows[start : start + _HOW_WORDS]
+            local = _sockaddr.from_words[first, second, meta][0] if meta else None
+            interface, tos = how & _INTERFACE_MASK, how >> _TOS_SHIFT
+            tos = None if tos == _NO_TOS else tos
+            found.append((local, interface, tos, time_ns / 1e9 if time_ns else None))
+        return found

@@ -3,21 +3,23 @@
 import atexit
 import contextlib
 import errno
-import math
 import operator
 import os
 import time
 import weakref
-from collections import namedtuple
+from functools import partial
 
-from pyhelpers import _datagrams
+from pyhelpers import _addresses, _datagrams, _errors, _waiting
+from pyhelpers._arguments import milliseconds, number
 from pyhelpers._backend import backend
 from pyhelpers._datagrams import Truncated
+from pyhelpers._errors import SendError
+from pyhelpers._handles import Handle
 
 __all__ = ["SendError", "Truncated", "UdpHandlerDest"]
 
 _lib = backend.lib
-_targets = _datagrams.targets
+_targets = _addresses.targets
 
 _POLICIES = {
     "refuse": backend.constant("UDPH_REFUSE"),
@@ -25,30 +27,11 @@ _POLICIES = {
     "drop_newest": backend.constant("UDPH_DROP_NEWEST"),
     "wait": backend.constant("UDPH_WAIT"),
 }
-_KINDS = {
-    backend.constant("PH_ERROR_SEND"): "send",
-    backend.constant("PH_ERROR_ICMP"): "icmp",
-}
-_PANIC = backend.constant("PH_EPANIC")
 
 #: Datagrams that cross the boundary in one call.
 _BATCH = 4096
 #: Bytes for the payloads of one call; no less than the longest datagram.
 _BUFFER = 1 << 18
-#: Errors picked up in one call.
-_ERRORS = 64
-#: Longest wait of one call in milliseconds. A signal that comes between the interpreter's last look
-#: and the wait does not end it: its handler runs after this time at the latest.
-_WAIT_MAX = 100
-
-#: Longest time that C takes, in milliseconds.
-_TIME_MAX = (1 << 31) - 1
-
-#: A datagram that did not get to its destination. ``errno``: see :mod:`errno`; ``time``: seconds
-#: since 1970; ``kind``: "send" when the kernel refused it, "icmp" when the network reported it.
-SendError = namedtuple("SendError", "errno addr port time kind")
-
-_now = getattr(time, "monotonic", time.time)
 
 #: Handles that may still have something to send when the interpreter exits.
 _live = weakref.WeakSet()
@@ -114,25 +97,25 @@ class UdpHandlerDest(object):
         debug_level=0,
         **options
     ):
-        drain_ms = _milliseconds(options.pop("drain_timeout", 1.0))
+        drain_ms = milliseconds(options.pop("drain_timeout", 1.0))
         self._waits = options.get("send_policy") == "wait"
         self._inboxes = []
-        self._pid = os.getpid()
         config = _configure(options)
-        config.send_reactors = _number("send_reactors", send_reactors, 1)
-        config.send_flags = _number("send_flags", send_flags, 0)
-        config.debug_level = _number("debug_level", debug_level, 0, 6)
-        config.recv_sockets_a_reactor = _number(
+        config.send_reactors = number("send_reactors", send_reactors, 1)
+        config.send_flags = number("send_flags", send_flags, 0)
+        config.debug_level = number("debug_level", debug_level, 0, 6)
+        config.recv_sockets_a_reactor = number(
             "recv_sockets_a_reactor", recv_sockets_a_reactor, 1
         )
-        recv_reactors = _number("recv_reactors", recv_reactors, 0)
+        recv_reactors = number("recv_reactors", recv_reactors, 0)
         if event_fd is None:
             config.recv_reactors = max(1, recv_reactors)
         elif event_fd != -1:
             config.recv_reactors = recv_reactors
         with _announcing_to(event_fd) as config.event_fd:
             self._owned = _Owned(_descriptor(fileno), config, drain_ms)
-        self._handle = self._owned.handle
+        self._handle = self._owned.value
+        self._check = self._owned.check
         self._dispatch_to = _lib.udph_dispatch_to
 
     def dispatch(self, addr, port, data):
@@ -182,7 +165,7 @@ class UdpHandlerDest(object):
         return taken
 
     def _dispatch_batch(self, address, count, is_first):
-        timeout = _WAIT_MAX if self._waits else 0
+        timeout = _waiting.SLICE if self._waits else 0
         taken = 0
         while taken < count:
             rest = backend.at("ph_datagram_t", address + taken * _datagrams.SIZE)
@@ -215,18 +198,10 @@ class UdpHandlerDest(object):
         is empty when the time is over. A handler that does not receive raises OSError with
         EOPNOTSUPP instead of waiting.
         """
-        count = min(_number("max_n", max_n, 1), _BATCH)
+        count = min(number("max_n", max_n, 1), _BATCH)
         if timeout == 0:
             return self._receive(count, 0)
-        if timeout is None:
-            timeout = float("inf")
-        left = _milliseconds(timeout)
-        deadline = _now() + timeout
-        while True:
-            received = self._receive(count, min(left, _WAIT_MAX))
-            if received or _now() >= deadline:
-                return received
-            left = _milliseconds(max(0, deadline - _now()))
+        return _waiting.in_slices(partial(self._receive, count), timeout)
 
     def _receive(self, count, timeout_ms):
         try:
@@ -261,10 +236,7 @@ class UdpHandlerDest(object):
         """All counts as a dict: the fields of ``udph_stats_t`` in pyhelpers.h, times in
         nanoseconds as dicts of p50, p99, p999 and max; ``reactors`` has a dict for each thread,
         the senders first."""
-        stats = backend.sized("udph_stats_t")
-        self._check(_lib.udph_stats(self._handle, backend.ref(stats)))
-        figures = backend.as_dict(stats)
-        del figures["size"]
+        figures = self._owned.stats("udph_stats_t", _lib.udph_stats)
         count = figures["send_reactors"] + figures["recv_reactors"]
         reactors = backend.array("udph_reactor_stats_t", count)
         self._check(_lib.udph_reactor_stats(self._handle, reactors, count))
@@ -274,14 +246,7 @@ class UdpHandlerDest(object):
     def errors(self):
         """What went wrong since the last call, oldest first: a list of :class:`SendError`. The
         newest 1,024 are kept; ``stats()["errors_dropped"]`` counts the others."""
-        found = []
-        errors = backend.array("ph_error_t", _ERRORS)
-        while True:
-            code = _lib.udph_get_error(self._handle, errors, _ERRORS)
-            if code == -errno.EAGAIN:
-                return found
-            self._check(code)
-            found.extend(_send_error(errors[index]) for index in range(code))
+        return _errors.collect(_lib.udph_get_error, self._handle, self._check)
 
     def fileno(self):
         """A descriptor that is readable exactly while received datagrams are there. It is good
@@ -304,49 +269,36 @@ class UdpHandlerDest(object):
     def __exit__(self, *_exception):
         self.shutdown()
 
-    def _check(self, code):
-        if code == -errno.EBADF:
-            is_ours = os.getpid() == self._pid
-            state = "is shut down" if is_ours else "belongs to process %d" % self._pid
-            raise OSError(errno.EBADF, "the UdpHandlerDest " + state)
-        return _check(code)
 
+class _Owned(Handle):
+    """The handle, which may still have something to send when the interpreter exits."""
 
-class _Owned(object):
-    """A handle of the library, which is closed when nobody has it any more.
-
-    An object apart from the one that users see: theirs may be part of a reference cycle, and
-    Python 2 frees no cycle with a ``__del__`` in it.
-    """
+    ended = "is shut down"
 
     def __init__(self, descriptor, config, drain_ms):
-        self.handle = backend.null
         self._drain_ms = drain_ms
-        handle = backend.handle("udph_t")
-        code = _lib.udph_new(descriptor, backend.ref(config), backend.ref(handle))
-        if code == -errno.EINVAL:
-            raise ValueError("an argument is out of range, or event_fd is no eventfd")
-        _check(code)
-        self.handle = backend.value(handle)
+        try:
+            super(_Owned, self).__init__(
+                "the UdpHandlerDest",
+                "udph_t",
+                partial(_lib.udph_new, descriptor, backend.ref(config)),
+                partial(_close, drain_ms),
+            )
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise ValueError("an argument is out of range, or event_fd is no eventfd")
+            raise
         _live.add(self)
-
-    def close(self):
-        """Gives the number of datagrams left unsent; 0 when it is closed already."""
-        code = _lib.udph_close(self.handle, self._drain_ms, backend.null)
-        return 0 if code == -errno.EBADF else _check(code)
 
     def drain(self, started):
         """Waits until what is queued is sent, at most the drain timeout from ``started`` on."""
         deadline = started + self._drain_ms / 1000.0
-        while _lib.udph_queued_send(self.handle) > 0 and _now() < deadline:
+        while _lib.udph_queued_send(self.value) > 0 and _waiting.now() < deadline:
             time.sleep(0.001)
 
-    def __del__(self):
-        try:
-            self.close()
-        except (AttributeError, TypeError):
-            # The interpreter is taking its modules down; the process's end stops the threads.
-            pass
+
+def _close(drain_ms, value):
+    return _lib.udph_close(value, drain_ms, backend.null)
 
 
 def _configure(options):
@@ -359,23 +311,15 @@ def _configure(options):
         setattr(config, name, _POLICIES[policy])
     for name in ("send_queue_items", "send_queue_bytes", "recv_queue_items", "recv_queue_bytes"):
         if name in options:
-            setattr(config, name, _number(name, options.pop(name), 1, (1 << 63) - 1))
+            setattr(config, name, number(name, options.pop(name), 1, (1 << 63) - 1))
     if "recv_size" in options:
-        config.recv_size = _number("recv_size", options.pop("recv_size"), 1, 65535)
+        config.recv_size = number("recv_size", options.pop("recv_size"), 1, 65535)
     for name, flag in (("gso", "UDPH_NO_GSO"), ("gro", "UDPH_NO_GRO")):
         if not options.pop(name, True):
             config.flags |= backend.constant(flag)
     if options:
         raise TypeError("UdpHandlerDest has no option %s" % ", ".join(sorted(options)))
     return config
-
-
-def _number(name, value, low, high=(1 << 31) - 1):
-    """``value`` as an int; C would cut one that is out of range down to something else."""
-    value = operator.index(value)
-    if not low <= value <= high:
-        raise ValueError("%s must be %d to %d, not %d" % (name, low, high, value))
-    return value
 
 
 def _descriptor(file):
@@ -402,31 +346,9 @@ def _announcing_to(event_fd):
         os.close(copy)
 
 
-def _milliseconds(seconds):
-    """Rounded up, so that no wait ends early; at most what C takes."""
-    if seconds is None or seconds < 0:
-        raise ValueError("a time must be 0 seconds or more, not %r" % (seconds,))
-    return int(math.ceil(min(seconds * 1000.0, _TIME_MAX)))
-
-
-def _send_error(error):
-    addr, port = _datagrams.address(error.addr)
-    return SendError(error.error, addr, port, error.time_ns / 1e9, _KINDS[error.kind])
-
-
-def _check(code):
-    """``code`` when it is no error; otherwise raises what it means."""
-    if code >= 0:
-        return code
-    message = backend.text(_lib.ph_strerror(code))
-    if code == _PANIC:
-        raise RuntimeError(message)
-    raise OSError(-code, message)
-
-
 @atexit.register
 def _drain_all():
     """The process's end stops the threads; what was dispatched before goes out first."""
-    started = _now()
+    started = _waiting.now()
     for owned in list(_live):
         owned.drain(started)

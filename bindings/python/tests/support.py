@@ -199,6 +199,15 @@ def is_asleep(pid, thread=None):
         return stat.read().rpartition(")")[2].split()[0] == "S"
 
 
+def times_asleep(pid, thread):
+    """How often a thread has gone to sleep; None when it is gone."""
+    try:
+        with open("/proc/%d/task/%d/status" % (pid, thread)) as status:
+            return status.read().partition("\nvoluntary_ctxt_switches:")[2].split()[0]
+    except (EnvironmentError, IndexError):
+        return None
+
+
 def collect_garbage():
     # PyPy runs finalizers after a collection, and what they free goes with the next.
     for _ in range(3):

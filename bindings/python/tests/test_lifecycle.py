@@ -24,6 +24,8 @@ from support import (
     port_of,
     run_child,
     threads,
+    times_asleep,
+    udp_socket,
     unused_descriptors,
     wait_until,
 )
@@ -441,6 +443,39 @@ for body in (wait, wait, wait_a_little, talk):
     thread.start()
 """
 
+    #: A thread whose call goes on when the interpreter is gone: until C's own exit, where a shell
+    #: tells so and waits for the parent.
+    OUTLIVED = """
+import ctypes, os, sys, threading, time
+from support import DEADLINE, is_asleep, port_of, threads, times_asleep, udp_socket, wait_until
+from pyhelpers import _waiting
+from pyhelpers.udp_handler import UdpHandlerDest
+
+_waiting.SLICE = int(DEADLINE * 1000)
+udp = udp_socket()
+handler = UdpHandlerDest(udp.fileno(), event_fd=None)
+others = threads()
+thread = threading.Thread(target=handler.get_recved_many, args=(1024, None))
+thread.daemon = True
+thread.start()
+waiting, = threads() - others
+
+def waits():
+    # Not for the interpreter, which this thread leaves to others meanwhile.
+    before = times_asleep(os.getpid(), waiting)
+    time.sleep(0.01)
+    return is_asleep(os.getpid(), waiting) and times_asleep(os.getpid(), waiting) == before
+
+wait_until(waits, "it waits")
+
+libc = ctypes.CDLL(None)
+libc.strdup.restype = ctypes.c_void_p
+command = ctypes.c_void_p(libc.strdup(b"echo gone; read line"))
+getattr(libc, "__cxa_atexit")(libc.system, command, None)
+print("%d %d" % (port_of(udp), waiting))
+sys.stdout.flush()
+"""
+
     def ends_well(self, program, count=EXITS // 2):
         left = count
         while left > 0:
@@ -456,6 +491,18 @@ for body in (wait, wait, wait_a_little, talk):
 
     def test_with_daemon_threads_waiting_and_talking(self):
         self.ends_well(self.DAEMONS)
+
+    def test_with_a_datagram_for_a_daemon_thread_when_the_interpreter_is_gone(self):
+        child = Child(self.OUTLIVED)
+        port, waiting = map(int, child.line().split())
+        self.assertEqual(child.line(), "gone")
+        before = times_asleep(child.pid, waiting)
+        udp = udp_socket()
+        self.addCleanup(udp.close)
+        udp.sendto(b"x" * 1000, (HOST, port))
+        wait_until(lambda: times_asleep(child.pid, waiting) != before, "the call has it")
+        outcome = child.finish()
+        self.assertEqual((outcome.code, outcome.out, outcome.err), (0, "", ""))
 
     def test_by_sys_exit_in_the_middle_of_it(self):
         self.ends_well(self.LIVE + "sys.exit(0)\n", 2)

@@ -17,12 +17,23 @@ structures and the addresses of arrays:
     the same, for a structure that is handed over many times.
 ``dump(array, size)``, ``load(name, raw)``
     the first ``size`` bytes of it as bytes, and the way back.
+``store(structure, raw)``
+    overwrites a structure, or one that is a field of another, with bytes.
 ``at(name, address)``
     what a function takes for a pointer to the structures that lie there.
+``view(name, numbers)``
+    the same for those that lie in an ``array.array``, which it keeps from being freed.
 ``handle(name)``, ``value(handle)``
     room for a handle of this type to be written to, and the handle written.
 ``buffer(size)``
     bytes that a function writes to.
+``memory(name, size)``
+    the same as a pair: what a function takes for a pointer to it, and what lives as long as it is
+    used, the slices of which are bytes.
+``part(memory, start)``
+    the slices of the second of the two from there on; the memory must live as long.
+``address(pointer)``
+    where such a pointer, or a handle, points, as a number.
 ``constant(name)``
     a number that the header defines.
 ``text(result)``

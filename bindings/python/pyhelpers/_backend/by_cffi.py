@@ -2,6 +2,10 @@
 
 from pyhelpers._backend._cffi_abi import ffi
 
+try:
+    ffi.from_buffer("uint8_t[]", b"")
+except TypeError:
+    raise ImportError("cffi is too old; 1.12 is needed")
 
 # Zeroing a buffer would touch memory that most calls never use.
 _uncleared = ffi.new_allocator(should_clear_after_alloc=False)
@@ -55,8 +59,14 @@ class Backend(object):
         ffi.buffer(structure)[:] = raw
         return structure
 
+    def store(self, structure, raw):
+        ffi.buffer(self.ref(structure), len(raw))[:] = raw
+
     def at(self, name, address):
         return ffi.cast(name + " *", address)
+
+    def view(self, name, numbers):
+        return ffi.from_buffer(name + "[]", numbers)
 
     def handle(self, name):
         return ffi.new(name + " **")
@@ -66,6 +76,16 @@ class Backend(object):
 
     def buffer(self, size):
         return _uncleared("uint8_t[]", size)
+
+    def memory(self, name, size):
+        memory = ffi.buffer(_uncleared("uint8_t[]", size))
+        return ffi.from_buffer(name + "[]", memory), memory
+
+    def part(self, memory, start):
+        return ffi.buffer(ffi.from_buffer(memory) + start, len(memory) - start)
+
+    def address(self, pointer):
+        return int(ffi.cast("uintptr_t", ffi.cast("void *", pointer)))
 
     def text(self, result):
         text = ffi.string(result)

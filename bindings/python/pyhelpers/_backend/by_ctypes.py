@@ -18,8 +18,14 @@ class _Library(object):
 
 
 class _Address(int):
-    """Where a structure lies, which ctypes takes for a pointer at half the price, and the structure,
-    which must not be freed before."""
+    """Where memory lies, which ctypes takes for a pointer at half the price, and the object that
+    the memory belongs to, which must not be freed before."""
+
+
+def _address(address, owner):
+    kept = _Address(address)
+    kept.owner = owner
+    return kept
 
 
 class Backend(object):
@@ -59,9 +65,7 @@ class Backend(object):
         return ctypes.byref(structure)
 
     def keep(self, structure):
-        kept = _Address(ctypes.addressof(structure))
-        kept.structure = structure
-        return kept
+        return _address(ctypes.addressof(structure), structure)
 
     def dump(self, array, size):
         return ctypes.string_at(array, size)
@@ -69,8 +73,14 @@ class Backend(object):
     def load(self, name, raw):
         return getattr(abi, name).from_buffer_copy(raw)
 
+    def store(self, structure, raw):
+        ctypes.memmove(ctypes.addressof(structure), raw, len(raw))
+
     def at(self, name, address):
         return address
+
+    def view(self, name, numbers):
+        return _address(numbers.buffer_info()[0], numbers)
 
     def handle(self, name):
         return ctypes.c_void_p()
@@ -80,6 +90,16 @@ class Backend(object):
 
     def buffer(self, size):
         return ctypes.create_string_buffer(size)
+
+    def memory(self, name, size):
+        memory = (ctypes.c_char * size)()
+        return _address(ctypes.addressof(memory), memory), memory
+
+    def part(self, memory, start):
+        return (ctypes.c_char * (len(memory) - start)).from_buffer(memory, start)
+
+    def address(self, pointer):
+        return int(pointer)
 
     def text(self, result):
         return result if isinstance(result, str) else result.decode("utf-8")
