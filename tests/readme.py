@@ -15,10 +15,12 @@ LIBRARY = ROOT / "target" / "release"
 
 
 def shown(language):
-    """The code block in this language, and the output that stands below it."""
+    """The code blocks in this language, each with the output that stands below it."""
     pattern = r"```%s\n(.*?)```\n\n```text\n(.*?)```" % language
-    (code, output), = re.findall(pattern, (ROOT / "README.md").read_text(), flags=re.S)
-    return code, output
+    text = (ROOT / "README.md").read_text()
+    found = re.findall(pattern, text, flags=re.S)
+    assert len(found) == text.count("```%s\n" % language) > 0, "a block has no output"
+    return found
 
 
 def output_of(*command):
@@ -29,12 +31,12 @@ def output_of(*command):
 
 
 class Readme(unittest.TestCase):
-    def test_the_python_program_prints_what_stands_below_it(self):
-        code, output = shown("python")
-        self.assertEqual(output_of(sys.executable, "-c", code), output)
+    def test_each_python_program_prints_what_stands_below_it(self):
+        for code, output in shown("python"):
+            self.assertEqual(output_of(sys.executable, "-c", code), output)
 
     def test_the_c_program_prints_what_stands_below_it(self):
-        code, output = shown("c")
+        ((code, output),) = shown("c")
         with tempfile.TemporaryDirectory() as folder:
             source, program = pathlib.Path(folder, "example.c"), pathlib.Path(folder, "example")
             source.write_text(code)
