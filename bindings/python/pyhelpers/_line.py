@@ -1,6 +1,5 @@
 """The open socket of a peer."""
 
-import errno
 import socket
 import struct
 import threading
@@ -23,13 +22,9 @@ BATCH = 4096
 #: Bytes for the payloads of one call; no less than the longest datagram.
 _BUFFER = 1 << 18
 
-#: The ends of calls that met nothing, and no fault.
-NOTHING = (-errno.EAGAIN, -errno.ETIMEDOUT, -errno.EINTR)
-
 #: How a datagram leaves when nothing is said: no source address, no interface, the socket's TOS.
 ANY_SOURCE = (0, 0, 0), 0
 SOCKET_TOS = -1
-
 
 #: How a ``peer_room_t`` lies in memory: the handle; address and length of the payload, which comes
 #: right behind; the sender.
@@ -43,8 +38,8 @@ class Room(object):
     """Room for one datagram.
 
     ``take()`` receives one and gives its length, which is more than ``size`` when its end is lost,
-    plus OTHER_SENDER when the sender is not that of the datagram before; or a code below 0. Slices of
-    ``payload`` are bytes. ``sa``: the sender, once ``look()`` was told to look.
+    plus OTHER_SENDER when the sender is not that of the datagram before; or a code below 0. Slices
+    of ``payload`` are bytes. ``sa``: the sender, once ``look()`` was told to look.
     """
 
     __slots__ = "take", "payload", "size", "sa", "_memory"
@@ -69,8 +64,8 @@ class Line(object):
     """An open socket, and what its calls need each time.
 
     ``address``: what it is bound to. ``value``: what the library's functions take. ``inboxes``:
-    what batches are received into, for one thread each. ``targets``, ``target()``
-    for what is not there, and ``words_of``: see :mod:`pyhelpers._sockaddr`.
+    what batches are received into, for one thread each. ``targets``, ``target()`` for what is not
+    there, and ``words_of``: see :mod:`pyhelpers._sockaddr`.
     """
 
     def __init__(self, peer):

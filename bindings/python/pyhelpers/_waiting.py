@@ -1,5 +1,6 @@
 """Waits that a signal can end."""
 
+import errno
 import time
 
 from pyhelpers._arguments import milliseconds
@@ -7,6 +8,9 @@ from pyhelpers._arguments import milliseconds
 #: Longest wait of one call in milliseconds. A signal that comes between the interpreter's last look
 #: and the wait does not end it: its handler runs after this time at the latest.
 SLICE = 100
+
+#: The ends of calls that met nothing, and no fault.
+NOTHING = (-errno.EAGAIN, -errno.ETIMEDOUT, -errno.EINTR)
 
 #: Seconds of a clock that is never set, where Python has one.
 now = getattr(time, "monotonic", time.time)

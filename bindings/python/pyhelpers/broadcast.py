@@ -3,7 +3,6 @@
 :class:`BroadCastReceiver`, an iterator, and :class:`BroadCastSender`.
 """
 
-import errno
 import sys
 from functools import partial
 
@@ -20,7 +19,6 @@ __all__ = ["BroadCastReceiver", "BroadCastSender", "Message", "Truncated"]
 
 _lib = backend.lib
 
-_NOTHING = (-errno.EAGAIN, -errno.ETIMEDOUT, -errno.EINTR)
 _SEND_ONLY = backend.constant("BCAST_SEND_ONLY")
 
 
@@ -171,7 +169,7 @@ class BroadCastReceiver(_BroadCaster):
             message = _message(data, sa, *how)
         # Only now may another thread have it.
         self._inboxes.append(inbox)
-        if code < 0 and code not in _NOTHING:
+        if code < 0 and code not in _waiting.NOTHING:
             self._handle.check(code)
         return message
 

@@ -216,7 +216,7 @@ class UdpHandlerDest(object):
         received = inbox.unpack(code) if code > 0 else []
         # Only now may another thread have it.
         self._inboxes.append(inbox)
-        if code < 0 and code not in (-errno.EAGAIN, -errno.ETIMEDOUT, -errno.EINTR):
+        if code < 0 and code not in _waiting.NOTHING:
             self._check(code)
         return received
 

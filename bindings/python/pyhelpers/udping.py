@@ -11,7 +11,8 @@ from pyhelpers._arguments import number, octets
 from pyhelpers._backend import backend
 from pyhelpers._datagrams import Truncated
 from pyhelpers._errors import SendError
-from pyhelpers._line import BATCH, NOTHING, OTHER_SENDER, SOCKET_TOS, Line
+from pyhelpers._line import BATCH, OTHER_SENDER, SOCKET_TOS, Line
+from pyhelpers._waiting import NOTHING
 from pyhelpers.wirelog import WireLog, openWL
 
 try:

@@ -2,8 +2,12 @@
 
 import contextlib
 import logging
+import os
+import signal
+import threading
+import unittest
 
-from support import HandlerTest, wait_until
+from support import Child, HandlerTest, is_asleep, threads, wait_until
 
 from pyhelpers.udping import Peer
 
@@ -32,16 +36,21 @@ def told(received):
     return None if received == (b"", None) else received
 
 
-def collect_from(peer, count):
-    """The next ``count`` datagrams."""
+def gather(receive_some, count):
+    """The next ``count`` of what the method gives in lists."""
     found = []
 
     def came():
-        found.extend(peer.receive_many(count - len(found), timeout=0.1))
+        found.extend(receive_some(count - len(found), timeout=0.1))
         return len(found) == count
 
     wait_until(came, "%d datagrams come" % count)
     return found
+
+
+def collect_from(peer, count):
+    """The next ``count`` datagrams."""
+    return gather(peer.receive_many, count)
 
 
 def data_of(received):
@@ -82,3 +91,56 @@ def logged():
         logger.removeHandler(handler)
 
 
+
+
+def waiting(call):
+    """A thread that waits inside of the call, and the list of what will come of it."""
+    outcome = []
+
+    def run():
+        try:
+            outcome.append(call())
+        except BaseException as error:
+            outcome.append(error)
+
+    before = threads()
+    thread = threading.Thread(target=run)
+    thread.start()
+    own, = wait_until(lambda: threads() - before, "the thread runs")
+    wait_until(lambda: is_asleep(os.getpid(), own), "it waits")
+    return thread, outcome
+
+
+def check_interrupt(opening, wait):
+    """Checks that Ctrl-C ends a wait: ``opening`` imports and makes a context manager ``made``."""
+    child = Child(INTERRUPTED % (opening, wait))
+    assert child.line() == "ready"
+    wait_until(lambda: is_asleep(child.pid), "it waits")
+    child.signal(signal.SIGINT)
+    assert child.line() == "interrupted"
+    outcome = child.finish()
+    assert (outcome.code, outcome.err) == (0, ""), outcome
+
+
+INTERRUPTED = """
+import sys
+%s
+with made:
+    try:
+        sys.stdout.write("ready\\n")
+        sys.stdout.flush()
+        %s
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def privileged_port():
+    """A port that a plain user may not bind to."""
+    if os.getuid():
+        raise unittest.SkipTest("only root can become somebody else")
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as start:
+        port = int(start.read()) - 1
+    if port < 1:
+        raise unittest.SkipTest("no port is privileged here")
+    return port

@@ -5,10 +5,8 @@ import errno
 import os
 import pickle
 import select
-import signal
 import socket
 import sys
-import threading
 import time
 import unittest
 
@@ -18,16 +16,15 @@ from support import (
     Child,
     HandlerTest,
     collect_garbage,
-    is_asleep,
     leaves_nothing,
     needs_python3,
     now,
     numbered,
     port_of,
     run_child,
-    threads,
     wait_until,
 )
+from peering import check_interrupt, privileged_port, waiting
 from test_udping_network import link_local, needs_link_local
 
 from pyhelpers import _interfaces
@@ -61,23 +58,6 @@ class BroadcastTest(HandlerTest):
         made = self.socket()
         made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         return made
-
-    def waiting(self, call):
-        """A thread that is inside of the call, and what will come of it."""
-        outcome = []
-
-        def run():
-            try:
-                outcome.append(call())
-            except BaseException as error:
-                outcome.append(error)
-
-        before = threads()
-        thread = threading.Thread(target=run)
-        thread.start()
-        own, = wait_until(lambda: threads() - before, "the thread runs")
-        wait_until(lambda: is_asleep(os.getpid(), own), "it waits")
-        return thread, outcome
 
 
 class Iterating(BroadcastTest):
@@ -125,7 +105,7 @@ class Iterating(BroadcastTest):
         self.assertEqual(len(list(receiver)), 1)
         self.assertEqual(self.receiver(0).timeout, 15)
         receiver = self.receiver(timeout=None)
-        thread, outcome = self.waiting(lambda: next(receiver))
+        thread, outcome = waiting(lambda: next(receiver))
         plain.sendto(b"x", (TO_ALL, receiver.port))
         thread.join(DEADLINE)
         self.assertEqual(outcome, [(plain.getsockname(), b"x")])
@@ -152,23 +132,10 @@ class Iterating(BroadcastTest):
             self.assertEqual([data for _, data in again], [b"x"])
 
     def test_interrupt(self):
-        child = Child(
-            "import sys\n"
-            "from pyhelpers.broadcast import BroadCastReceiver\n"
-            "with BroadCastReceiver(0, timeout=None) as receiver:\n"
-            "    try:\n"
-            "        sys.stdout.write('ready\\n')\n"
-            "        sys.stdout.flush()\n"
-            "        next(receiver)\n"
-            "    except KeyboardInterrupt:\n"
-            "        print('interrupted')\n"
+        check_interrupt(
+            "from pyhelpers.broadcast import *; made = BroadCastReceiver(0, timeout=None)",
+            "next(made)",
         )
-        self.assertEqual(child.line(), "ready")
-        wait_until(lambda: is_asleep(child.pid), "it waits")
-        child.signal(signal.SIGINT)
-        self.assertEqual(child.line(), "interrupted")
-        outcome = child.finish()
-        self.assertEqual((outcome.code, outcome.err), (0, ""))
 
 
 class Messages(BroadcastTest):
@@ -253,26 +220,8 @@ class Ports(BroadcastTest):
             error = self.fails_with(errno.EADDRINUSE, BroadCastReceiver, port_of(plain))
             self.assertIn(os.strerror(errno.EADDRINUSE), str(error))
 
-    @unittest.skipIf(os.getuid(), "only root can become somebody else")
     def test_a_privileged_port_as_a_plain_user(self):
-        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as start:
-            port = int(start.read()) - 1
-        if port < 1:
-            self.skipTest("no port is privileged here")
-        run_child(
-            "import errno, os, sys\n"
-            "from pyhelpers.broadcast import BroadCastReceiver\n"
-            "os.setgroups([])\n"
-            "os.setgid(65534)\n"
-            "os.setuid(65534)\n"
-            "try:\n"
-            "    BroadCastReceiver(int(sys.argv[1]))\n"
-            "except OSError as error:\n"
-            "    assert error.errno == errno.EACCES, error\n"
-            "else:\n"
-            "    assert False\n",
-            port,
-        )
+        run_child(PRIVILEGED, privileged_port())
 
     def test_arguments_that_are_none(self):
         with leaves_nothing():
@@ -306,6 +255,21 @@ class Ports(BroadcastTest):
             self.fails_with(errno.ENODEV, BroadCastSender, 5, interface="nosuch0")
 
 
+PRIVILEGED = """
+import errno, os, sys
+from pyhelpers.broadcast import BroadCastReceiver
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+try:
+    BroadCastReceiver(int(sys.argv[1]))
+except OSError as error:
+    assert error.errno == errno.EACCES, error
+else:
+    assert False
+"""
+
+
 class Ends(BroadcastTest):
     def calls(self, made):
         common = [(made.stats, ()), (getattr, (made, "port"))]
@@ -324,7 +288,7 @@ class Ends(BroadcastTest):
     def test_a_wait_ends_when_another_thread_closes(self):
         for timeout in (None, 60):
             receiver = self.receiver(timeout=timeout)
-            thread, outcome = self.waiting(lambda: next(receiver))
+            thread, outcome = waiting(lambda: next(receiver))
             started = now()
             receiver.close()
             thread.join(DEADLINE)

@@ -2,31 +2,37 @@
 
 import copy
 import errno
-import gc
 import inspect
 import os
 import pickle
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import unittest
 import warnings
 
-from peering import HOST, PeerTest, Wire, collect_from, data_of, logged, receive, told
+from peering import (
+    HOST,
+    PeerTest,
+    Wire,
+    check_interrupt,
+    collect_from,
+    data_of,
+    logged,
+    privileged_port,
+    receive,
+    told,
+    waiting,
+)
 from support import (
     DEADLINE,
     Child,
     collect_garbage,
     descriptors,
-    is_asleep,
     leaves_nothing,
     now,
     numbered,
     port_of,
     run_child,
-    threads,
     udp_socket,
     wait_until,
 )
@@ -240,13 +246,8 @@ class OpenAndClose(PeerTest):
             self.assertIs(peer.open(), False)
         self.assertEqual((peer.opened, peer.ls), (False, None))
 
-    @unittest.skipIf(os.getuid(), "only root can become somebody else")
     def test_a_privileged_port_as_a_plain_user(self):
-        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as start:
-            port = int(start.read()) - 1
-        if port < 1:
-            self.skipTest("no port is privileged here")
-        out = run_child(PRIVILEGED, port)
+        out = run_child(PRIVILEGED, privileged_port())
         self.assertEqual(out.splitlines(), ["False", os.strerror(errno.EACCES)])
 
     def test_peers_may_share_a_port(self):
@@ -818,25 +819,12 @@ class Threads(PeerTest):
 
     def ends_the_wait(self, method, ending):
         peer = self.peer(arrival=True)
-        outcome = []
-
-        def wait():
-            try:
-                outcome.append(getattr(peer, method)(timeout=None))
-            except OSError as error:
-                outcome.append((error.errno, now()))
-
-        before = threads()
-        waiting = threading.Thread(target=wait)
-        waiting.start()
-        own, = wait_until(lambda: threads() - before, "the thread runs")
-        wait_until(lambda: is_asleep(os.getpid(), own), "it waits")
-        ended = now()
+        thread, outcome = waiting(lambda: getattr(peer, method)(timeout=None))
+        started = now()
         ending(peer)
-        waiting.join(DEADLINE)
-        number, at = outcome[0]
-        self.assertEqual(number, errno.EBADF)
-        self.assertLess(at - ended, 1)
+        thread.join(DEADLINE)
+        self.assertLess(now() - started, 1)
+        self.assertEqual(outcome[0].errno, errno.EBADF)
 
     def test_a_wait_ends_when_another_thread_closes(self):
         self.ends_the_wait("receive_many", Peer.close)
@@ -895,23 +883,10 @@ class Waiting(PeerTest):
             self.assertGreaterEqual(now() - started, timeout)
 
     def test_interrupt(self):
-        child = Child(
-            "import sys\n"
-            "from pyhelpers.udping import openPeer\n"
-            "with openPeer(port=0) as peer:\n"
-            "    try:\n"
-            "        sys.stdout.write('ready\\n')\n"
-            "        sys.stdout.flush()\n"
-            "        peer.receive_many(timeout=None)\n"
-            "    except KeyboardInterrupt:\n"
-            "        print('interrupted')\n"
+        check_interrupt(
+            "from pyhelpers.udping import Peer; made = Peer(port=0)",
+            "made.receive_many(timeout=None)",
         )
-        self.assertEqual(child.line(), "ready")
-        wait_until(lambda: is_asleep(child.pid), "it waits")
-        child.signal(signal.SIGINT)
-        self.assertEqual(child.line(), "interrupted")
-        outcome = child.finish()
-        self.assertEqual((outcome.code, outcome.err), (0, ""))
 
 
 class Garbage(PeerTest):

@@ -8,14 +8,13 @@ import socket
 import time
 import unittest
 
-from peering import HOST, PeerTest, collect_from, data_of, logged, receive
+from peering import HOST, PeerTest, collect_from, data_of, gather, logged, receive
 from support import (
     DEADLINE,
     needs_ipv6,
     now,
     numbered,
     port_of,
-    udp_socket,
     wait_until,
 )
 
@@ -49,14 +48,7 @@ needs_link_local = unittest.skipUnless(link_local(), "no interface has a link-lo
 
 
 def arrivals(peer, count=1):
-    found = []
-
-    def came():
-        found.extend(peer.receive_arrivals(count - len(found), timeout=0.1))
-        return len(found) == count
-
-    wait_until(came, "%d datagrams arrive" % count)
-    return found
+    return gather(peer.receive_arrivals, count)
 
 
 def is_readable(peer):
