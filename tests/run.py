@@ -121,7 +121,13 @@ def call(output, *words, **environment):
         return 1
 
 
-PACKAGES = {"gcc": "gcc", "strace": "strace", "nm": "binutils", "cargo": "cargo (rustup)"}
+PACKAGES = {
+    "gcc": "gcc",
+    "strace": "strace",
+    "nm": "binutils",
+    "cargo": "cargo (rustup)",
+    "ip": "iproute2",
+}
 
 
 def need(tool):
@@ -178,6 +184,13 @@ def demo_server(output):
     tests = PACKAGE / "examples"
     discover = ["-m", "unittest", "discover", "-s", tests, "-t", tests]
     return call(output, sys.executable, *discover, PYTHONPATH=folder)
+
+
+def discovery(output):
+    """Hosts on a network of their own; skipped, with the reason, where none is permitted."""
+    need("ip")
+    path = os.pathsep.join([str(PACKAGE), str(tools())])
+    return call(output, sys.executable, "tests/net/discovery.py", PYTHONPATH=path)
 
 
 def readme(output):
@@ -260,6 +273,7 @@ def steps():
     yield Step("abi", abi)
     yield Step("c", command("sh", "bindings/c/run.sh"))
     yield Step("c faults", command("sh", "bindings/c/inject.sh"))
+    yield Step("discovery", discovery)
     yield Step("readme", readme)
     yield Step("demo server", demo_server)
     for name in MATRIX:

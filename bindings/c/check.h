@@ -18,6 +18,9 @@ struct test {
 _Noreturn void check_failed(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Ends the process: what the test needs is not to be had on this machine, and it says why. */
+_Noreturn void check_skipped(const char *reason);
+
 /* Whether the time that a test waits for something is over, counted from `*since`, which is 0 at
  * first. Sleeps for a moment when it is not. */
 bool check_is_out_of_time(int64_t *since);

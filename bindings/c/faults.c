@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -13,6 +14,7 @@
 
 static atomic_bool is_stalled;
 static atomic_int error_of_sends, error_of_runs;
+static _Atomic int64_t slowness_of_sends;
 static _Atomic uint64_t period_of_errors, sends, waits, readers;
 
 /* Readable while nothing is stalled: what a stalled socket is exchanged for in poll. */
@@ -41,6 +43,11 @@ void faults_fail_sending(int error, uint64_t period)
 {
     atomic_store(&period_of_errors, period);
     atomic_store(&error_of_sends, error);
+}
+
+void faults_slow_sending(int64_t nanoseconds)
+{
+    atomic_store(&slowness_of_sends, nanoseconds);
 }
 
 void faults_refuse_runs(int error)
@@ -73,8 +80,104 @@ static int error_of_send(const struct msghdr *first)
     return period > 0 && turn % period == 0 ? atomic_load(&error_of_sends) : 0;
 }
 
+/* --- one call after the other --- */
+
+static struct {
+    _Atomic uint64_t first, last, made, failed;
+    atomic_int error;
+} failing[FAULTS_CALLS];
+
+void faults_fail(enum faults_call call, int error, uint64_t first, uint64_t count)
+{
+    atomic_store(&failing[call].error, error);
+    atomic_store(&failing[call].made, 0);
+    atomic_store(&failing[call].failed, 0);
+    atomic_store(&failing[call].first, first);
+    atomic_store(&failing[call].last, first + count - 1);
+}
+
+uint64_t faults_end(enum faults_call call)
+{
+    atomic_store(&failing[call].last, 0);
+    return atomic_load(&failing[call].failed);
+}
+
+/* Whether this call is to fail; errno says how. */
+static bool fails(enum faults_call call)
+{
+    uint64_t turn = atomic_fetch_add(&failing[call].made, 1) + 1;
+    if (turn < atomic_load(&failing[call].first) || turn > atomic_load(&failing[call].last))
+        return false;
+    atomic_fetch_add(&failing[call].failed, 1);
+    errno = atomic_load(&failing[call].error);
+    return true;
+}
+
+int socket(int family, int type, int protocol)
+{
+    return fails(FAULTS_SOCKET) ? -1 : (int)syscall(SYS_socket, family, type, protocol);
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+    if (fails(FAULTS_SETSOCKOPT)) return -1;
+    return (int)syscall(SYS_setsockopt, fd, level, name, value, size);
+}
+
+int eventfd(unsigned count, int flags)
+{
+    return fails(FAULTS_EVENTFD) ? -1 : (int)syscall(SYS_eventfd2, count, flags);
+}
+
+int epoll_create1(int flags)
+{
+    return fails(FAULTS_EPOLL_CREATE) ? -1 : (int)syscall(SYS_epoll_create1, flags);
+}
+
+int epoll_ctl(int fd, int operation, int watched, struct epoll_event *event)
+{
+    if (fails(FAULTS_EPOLL_CTL)) return -1;
+    return (int)syscall(SYS_epoll_ctl, fd, operation, watched, event);
+}
+
+int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+    if (fails(FAULTS_RECVMMSG)) return -1;
+    return (int)syscall(SYS_recvmmsg, fd, messages, count, flags, timeout);
+}
+
+/* What the library calls bind, sendto and recvfrom: glibc declares addresses of several types. */
+int bind_by_the_library(int fd, const void *name, socklen_t size) __asm__("bind");
+ssize_t sendto_by_the_library(int fd, const void *data, size_t length, int flags, const void *name,
+                              socklen_t size) __asm__("sendto");
+ssize_t recvfrom_by_the_library(int fd, void *buffer, size_t length, int flags, void *name,
+                                socklen_t *size) __asm__("recvfrom");
+
+int bind_by_the_library(int fd, const void *name, socklen_t size)
+{
+    return fails(FAULTS_BIND) ? -1 : (int)syscall(SYS_bind, fd, name, size);
+}
+
+ssize_t sendto_by_the_library(int fd, const void *data, size_t length, int flags, const void *name,
+                              socklen_t size)
+{
+    return fails(FAULTS_SENDTO) ? -1 : syscall(SYS_sendto, fd, data, length, flags, name, size);
+}
+
+ssize_t recvfrom_by_the_library(int fd, void *buffer, size_t length, int flags, void *name,
+                                socklen_t *size)
+{
+    if (fails(FAULTS_RECVFROM)) return -1;
+    return syscall(SYS_recvfrom, fd, buffer, length, flags, name, size);
+}
+
+/* --- sending and waiting --- */
+
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
+    int64_t slowness = atomic_load(&slowness_of_sends);
+    if (slowness > 0) nanosleep(&(struct timespec){.tv_nsec = slowness}, NULL);
+    if (fails(FAULTS_SENDMMSG)) return -1;
     int error = error_of_send(&messages->msg_hdr);
     if (error) {
         errno = error;

@@ -2,10 +2,12 @@
  *
  *   inject traffic COUNT   sends COUNT datagrams through two handlers: all must arrive, once
  *   inject new             makes a handler that receives; says `made`, or `refused` and with what
+ *   inject peer COUNT      sends COUNT datagrams from peer to peer, in batches and one by one
+ *   inject beacon          starts a beacon that is heard; says `made`, or `refused` and with what
  *
  * Ends with status 0 when all is well, 1 with a reason otherwise. */
 #include "check.h"
-#include "support.h"
+#include "peers.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -70,11 +72,56 @@ static void make(void)
     close(fd);
 }
 
+/* What fails is taken up again by the caller, as it finds nothing and loses nothing. */
+static void peer(uint32_t count)
+{
+    peer_t *sender = open_peer(PEER(ON_V4)), *h = open_peer(PEER(ON_V4));
+    ph_addr_t to = where(h), from;
+    uint8_t payload[SIZE];
+    ph_datagram_t item = {.addr = to, .data = payload, .len = SIZE};
+    for (uint32_t number = 0; number < count; number++) {
+        memset(payload, (uint8_t)number, SIZE);
+        memcpy(payload, &number, sizeof number);
+        CHECK_EVENTUALLY(number % 2 ? peer_send(sender, &item, NULL, 1) == 1
+                                    : peer_send_to(sender, &to, 0, payload, SIZE) == SIZE);
+        uint8_t buffer[65535];
+        ph_datagram_t got = {.data = buffer, .len = SIZE};
+        if (number % 3)
+            CHECK_EVENTUALLY(peer_receive_from(h, buffer, sizeof buffer, &from) == SIZE);
+        else CHECK_IS(peer_receive(h, &got, NULL, 1, buffer, sizeof buffer, PATIENCE_MS), 1);
+        check_number(&got, number, SIZE);
+    }
+    CHECK_IS(counts_of(sender).sent, count);
+    CHECK_IS(counts_of(h).received, count);
+    CHECK_IS(peer_close(sender), 0);
+    CHECK_IS(peer_close(h), 0);
+}
+
+static void beacon(void)
+{
+    size_t threads = count_threads();
+    bcast_t *h = open_bcast(NULL);
+    size_t descriptors = count_descriptors();
+    int32_t result = bcast_beacon(h, (const uint8_t *)"here", 4, 5);
+    if (result < 0) {
+        CHECK_IS(count_threads(), threads);
+        CHECK_IS(count_descriptors(), descriptors);
+        CHECK_IS(bcast_beacon(h, (const uint8_t *)"here", 4, 5), 0);
+    }
+    for (int i = 0; i < 3; i++) CHECK_IS(take_message(h, NULL).len, 4);
+    CHECK_IS(bcast_close(h), 0);
+    CHECK_EVENTUALLY(count_threads() == threads);
+    if (result < 0) printf("refused: %s\n", ph_strerror(result));
+    else printf("made\n");
+}
+
 int main(int argc, char **argv)
 {
     alarm(PATIENCE_S);
     if (argc == 3 && strcmp(argv[1], "traffic") == 0) traffic((uint32_t)atoi(argv[2]));
     else if (argc == 2 && strcmp(argv[1], "new") == 0) make();
+    else if (argc == 3 && strcmp(argv[1], "peer") == 0) peer((uint32_t)atoi(argv[2]));
+    else if (argc == 2 && strcmp(argv[1], "beacon") == 0) beacon();
     else return 2;
     return 0;
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs inject.c under strace, which has system calls fail: nothing may be lost, nothing may spin,
-# and a handler that cannot be made leaves nothing behind.
+# and what cannot be made leaves nothing behind.
 # From the project's root, after cargo build --release:  sh bindings/c/inject.sh
 src=bindings/c
 out=target/c
@@ -43,25 +43,29 @@ under() {
     timeout 30 strace -f -qq -o "$log" -e "trace=$call" -e "inject=$injection" $out/inject "$@" 2>&1
 }
 
-# carries CALL ERROR WHEN: traffic while some calls fail. Each call moves a datagram at least, or is
-# made again after a failure; a reactor that spins makes more.
+# carries WHO CALL ERROR WHEN: traffic while some calls fail. Each call moves a datagram at least,
+# or is made again after a failure; whoever spins makes more.
 carries() {
-    name="$1 $2 when=$3"
-    reason=$(under "$1" "$2" "$3" traffic $count) || reason="ended with status $?: $reason"
+    name="$*"
+    who=$1
+    shift
+    reason=$(under "$1" "$2" "$3" "$who" $count) || reason="ended with status $?: $reason"
     [ -n "$reason" ] || [ "$(injected)" -gt 0 ] || reason="was never injected"
     most=$((count + 2 * $(injected)))
     [ -n "$reason" ] || [ "$(calls "$1")" -le $most ] || reason="$(calls "$1") calls"
     verdict "$name" "$reason"
 }
 
-# refuses CALL ERROR [FIRST]: the first such call fails, then the next alone, until none is left.
-# FIRST: the first that is not the program's own.
+# refuses WHAT CALL ERROR [FIRST]: the first such call fails, then the next alone, until none is
+# left. FIRST: the first that is not the program's own.
 refuses() {
+    what=$1
+    shift
     first=${3:-1}
     nth=$first
     reason=
     while [ $nth -le 40 ] && [ -z "$reason" ]; do
-        answer=$(under "$1" "$2" $nth new) || reason="call $nth: $answer"
+        answer=$(under "$1" "$2" $nth "$what") || reason="call $nth: $answer"
         [ "$(injected)" -gt 0 ] || break
         case $answer in
             refused*) nth=$((nth + 1)) ;;
@@ -69,13 +73,14 @@ refuses() {
         esac
     done
     [ -n "$reason" ] || [ $nth -gt $first ] || reason="was never injected"
-    verdict "udph_new $1 $2, each of $((nth - first)) calls" "$reason"
+    verdict "$what $1 $2, each of $((nth - first)) calls" "$reason"
 }
 
 command -v strace >/dev/null || not_found strace
 command -v gcc >/dev/null || not_found gcc
 mkdir -p $out
-gcc -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Wpedantic -Werror $src/inject.c $src/support.c \
+gcc -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Wpedantic -Werror \
+    $src/inject.c $src/support.c $src/peers.c \
     -o $out/inject -L$lib -lpyhelpers -Wl,-rpath,"$PWD/$lib" -pthread || exit 1
 strace -f -qq -o "$log" true 2>/dev/null || {
     echo "not found: permission to trace (strace needs ptrace)"
@@ -83,21 +88,31 @@ strace -f -qq -o "$log" true 2>/dev/null || {
 }
 
 for error in ENOBUFS EAGAIN EINTR ENOMEM; do
-    carries sendmmsg $error 1+3
-    carries sendmmsg $error 2..30
+    carries traffic sendmmsg $error 1+3
+    carries traffic sendmmsg $error 2..30
 done
 for error in EINTR EAGAIN; do
-    carries recvmmsg $error 1+3
-    carries recvmmsg $error 2..30
+    carries traffic recvmmsg $error 1+3
+    carries traffic recvmmsg $error 2..30
 done
-carries epoll_wait EINTR 1+2
-carries epoll_wait EINTR 1..30
-carries poll EINTR 1+2
+carries traffic epoll_wait EINTR 1+2
+carries traffic epoll_wait EINTR 1..30
+carries traffic poll EINTR 1+2
 
-for call in eventfd2 epoll_create1 fcntl; do refuses $call EMFILE; done
-refuses socket EMFILE 2
-refuses epoll_ctl ENOSPC
-refuses clone3 EAGAIN
+# A peer's caller has to ask again, after a pause.
+count=200
+for call in sendmmsg sendto; do
+    for error in ENOBUFS EAGAIN EINTR ENOMEM; do carries peer $call $error 1+3; done
+done
+for call in recvmmsg recvfrom; do
+    for error in EINTR EAGAIN; do carries peer $call $error 1+3; done
+done
+
+for call in eventfd2 epoll_create1 fcntl; do refuses new $call EMFILE; done
+refuses new socket EMFILE 2
+refuses new epoll_ctl ENOSPC
+refuses new clone3 EAGAIN
+refuses beacon clone3 EAGAIN
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

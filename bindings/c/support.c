@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,14 +131,28 @@ int open_group_socket(void)
 }
 
 /* A connected socket takes nothing from anybody but its peer: itself, here. */
-int open_refusing_socket(void)
+int open_refusing_socket(int family)
 {
-    int fd = open_socket(AF_INET);
+    int fd = open_socket(family);
     union address self;
     socklen_t size = sizeof self;
     CHECK_IS(getsockname(fd, &self.any, &size), 0);
     CHECK_IS(connect(fd, &self.any, size), 0);
     return fd;
+}
+
+bool is_readable(int fd)
+{
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+    CHECK(poll(&wanted, 1, 0) >= 0);
+    return wanted.revents == POLLIN;
+}
+
+ph_addr_t address_from(const char *text, uint16_t port)
+{
+    ph_addr_t out;
+    CHECK_IS(ph_addr_parse(text, strlen(text), port, &out), 0);
+    return out;
 }
 
 ph_addr_t address_of(int fd)
@@ -147,10 +162,7 @@ ph_addr_t address_of(int fd)
     CHECK_IS(getsockname(fd, &address.any, &size), 0);
     bool is_v4 = address.any.sa_family == AF_INET;
     const char *text = is_v4 ? "127.0.0.1" : "::1";
-    uint16_t port = is_v4 ? address.v4.sin_port : address.v6.sin6_port;
-    ph_addr_t out;
-    CHECK_IS(ph_addr_parse(text, strlen(text), ntohs(port), &out), 0);
-    return out;
+    return address_from(text, ntohs(is_v4 ? address.v4.sin_port : address.v6.sin6_port));
 }
 
 bool is_same_address(const ph_addr_t *a, const ph_addr_t *b)

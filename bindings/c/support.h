@@ -18,6 +18,9 @@
 #define CONFIG(...) (&(udph_config_t){.size = sizeof(udph_config_t), __VA_ARGS__})
 #define RECEIVING CONFIG(.recv_reactors = 1)
 
+/* A pointer to a T that is not aligned as a T must be, with room for one behind it. */
+#define MISALIGNED(T) ((T *)((char *)(T[2]){0} + 1))
+
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 int64_t now_ns(void);
@@ -37,9 +40,14 @@ int open_socket(int family);
 int open_dual_stack_socket(void);
 /* The same again in an SO_REUSEPORT group. */
 int open_group_socket(void);
-/* A socket whose port answers with ICMP port unreachable as long as it is open. */
-int open_refusing_socket(void);
+/* A socket of AF_INET or AF_INET6 whose port answers with ICMP port unreachable as long as it is
+ * open. */
+int open_refusing_socket(int family);
 
+/* Whether poll finds it readable, and nothing else. */
+bool is_readable(int fd);
+
+ph_addr_t address_from(const char *text, uint16_t port);
 /* Where others reach the socket: its port on loopback. */
 ph_addr_t address_of(int fd);
 bool is_same_address(const ph_addr_t *a, const ph_addr_t *b);

@@ -11,9 +11,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* A pointer to a T that is not aligned as a T must be, with room for one behind it. */
-#define MISALIGNED(T) ((T *)((char *)(T[2]){0} + 1))
-
 /* --- handles --- */
 
 static udph_t *token(uint64_t bits)
@@ -98,17 +95,10 @@ static void stale_handles_disturb_nobody(void)
 
 /* --- arguments of calls --- */
 
-static ph_addr_t somewhere(const char *text, uint16_t port)
-{
-    ph_addr_t addr;
-    CHECK_IS(ph_addr_parse(text, strlen(text), port, &addr), 0);
-    return addr;
-}
-
 static ph_datagram_t datagram(void)
 {
     static const uint8_t payload[1 << 16];
-    return (ph_datagram_t){.addr = somewhere("127.0.0.1", 9), .data = payload, .len = 1};
+    return (ph_datagram_t){.addr = address_from("127.0.0.1", 9), .data = payload, .len = 1};
 }
 
 static void dispatch_refuses_arrays_that_cannot_be(void)
@@ -146,7 +136,7 @@ static void dispatch_refuses_datagrams_that_cannot_be(void)
     bad.addr.port = 0;
     dispatching_gives(h, bad, -EINVAL);
     bad = datagram();
-    bad.addr = somewhere("::1", 9);
+    bad.addr = address_from("::1", 9);
     dispatching_gives(h, bad, -EAFNOSUPPORT);
     for (int family = 0; family < 256; family++) {
         bad = datagram();
@@ -165,10 +155,10 @@ static void a_payload_is_as_long_as_its_protocol_allows(void)
     item.len = V4 + 1;
     dispatching_gives(four, item, -EMSGSIZE);
     dispatching_gives(both, item, -EMSGSIZE);
-    item.addr = somewhere("::ffff:127.0.0.1", 9);
+    item.addr = address_from("::ffff:127.0.0.1", 9);
     dispatching_gives(four, item, -EMSGSIZE);
     dispatching_gives(both, item, -EMSGSIZE);
-    item.addr = somewhere("::1", 9);
+    item.addr = address_from("::1", 9);
     item.len = V6 + 1;
     dispatching_gives(both, item, -EMSGSIZE);
     item.len = SIZE_MAX / 2;
@@ -202,7 +192,7 @@ static void dispatch_to_refuses_wrong_ports_and_pointers(void)
     const int64_t ports[] = {-1, 65536, 65536 + 9, INT32_MAX, INT64_C(1) << 32 | 9, INT64_MAX,
                              INT64_MIN};
     udph_t *h = open_handler(open_socket(AF_INET), NULL);
-    ph_addr_t to = somewhere("127.0.0.1", 9);
+    ph_addr_t to = address_from("127.0.0.1", 9);
     for (size_t i = 0; i < LENGTH(ports); i++)
         CHECK_IS(udph_dispatch_to(h, &to, ports[i], NULL, 0), -EINVAL);
     CHECK_IS(udph_dispatch_to(h, NULL, 9, NULL, 0), -EINVAL);

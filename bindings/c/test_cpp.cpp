@@ -1,4 +1,4 @@
-// The header as C++ sees it: an echo with a handle that closes itself.
+// The header as C++ sees it: handler, peer and broadcast with handles that close themselves.
 #include "../../include/pyhelpers.h"
 
 #include <arpa/inet.h>
@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <net/if.h>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -14,21 +15,42 @@
 #include <system_error>
 #include <type_traits>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace {
 
 static_assert(std::is_standard_layout_v<udph_config_t> && std::is_trivial_v<udph_config_t>);
 static_assert(std::is_standard_layout_v<ph_datagram_t> && std::is_trivial_v<ph_datagram_t>);
+static_assert(std::is_standard_layout_v<peer_config_t> && std::is_trivial_v<peer_config_t>);
+static_assert(std::is_standard_layout_v<bcast_config_t> && std::is_trivial_v<bcast_config_t>);
 
 struct Close {
     void operator()(udph_t *h) const { udph_close(h, 1000, nullptr); }
+    void operator()(peer_t *h) const { peer_close(h); }
+    void operator()(bcast_t *h) const { bcast_close(h); }
 };
 using Handler = std::unique_ptr<udph_t, Close>;
+using Peer = std::unique_ptr<peer_t, Close>;
+using Broadcast = std::unique_ptr<bcast_t, Close>;
 
 std::int64_t check(std::int64_t result)
 {
     if (result < 0) throw std::runtime_error(ph_strerror(static_cast<std::int32_t>(result)));
     return result;
+}
+
+const std::uint8_t *bytes(std::string_view text)
+{
+    return reinterpret_cast<const std::uint8_t *>(text.data());
+}
+
+ph_addr_t loopback(std::uint16_t port)
+{
+    constexpr std::string_view text = "127.0.0.1";
+    ph_addr_t out{};
+    check(ph_addr_parse(text.data(), text.size(), port, &out));
+    return out;
 }
 
 class Socket {
@@ -49,13 +71,10 @@ public:
 
     ph_addr_t address() const
     {
-        constexpr std::string_view text = "127.0.0.1";
         sockaddr_in address{};
         socklen_t size = sizeof address;
         getsockname(fd_, reinterpret_cast<sockaddr *>(&address), &size);
-        ph_addr_t out{};
-        check(ph_addr_parse(text.data(), text.size(), ntohs(address.sin_port), &out));
-        return out;
+        return loopback(ntohs(address.sin_port));
     }
 
 private:
@@ -74,8 +93,7 @@ Handler make(const Socket &socket)
 
 void dispatch(const Handler &handler, const ph_addr_t &to, std::string_view text)
 {
-    const auto *bytes = reinterpret_cast<const std::uint8_t *>(text.data());
-    check(udph_dispatch_to(handler.get(), &to, 0, bytes, text.size()));
+    check(udph_dispatch_to(handler.get(), &to, 0, bytes(text), text.size()));
 }
 
 struct Letter {
@@ -101,17 +119,93 @@ bool echoes()
     return receive(client).text == "hello";
 }
 
+Peer open_peer()
+{
+    peer_config_t config{};
+    config.size = sizeof config;
+    config.addr = loopback(0);
+    config.flags = PEER_ARRIVAL;
+    peer_t *h = nullptr;
+    check(peer_new(&config, &h));
+    Peer peer(h);
+    check(peer_open(h));
+    return peer;
+}
+
+ph_addr_t address_of(const Peer &peer)
+{
+    ph_addr_t out{};
+    check(peer_addr(peer.get(), &out));
+    return out;
+}
+
+void note(void *log, std::int32_t is_sent, const ph_addr_t *, const std::uint8_t *data, size_t size)
+{
+    auto *lines = static_cast<std::vector<std::string> *>(log);
+    lines->push_back((is_sent ? "> " : "< ") + std::string(data, data + size));
+}
+
+bool peers_talk()
+{
+    const Peer client = open_peer(), server = open_peer();
+    std::vector<std::string> log;
+    check(peer_wire_log(client.get(), note, &log));
+    const ph_addr_t to = address_of(server);
+    check(peer_send_to(client.get(), &to, 0, bytes("hello"), 5));
+    std::array<std::uint8_t, 65535> buffer;
+    ph_datagram_t item{};
+    ph_arrival_t arrival{};
+    check(peer_receive(server.get(), &item, &arrival, 1, buffer.data(), buffer.size(), 10000));
+    check(peer_send(server.get(), &item, &arrival, 1));
+    check(peer_receive(client.get(), &item, nullptr, 1, buffer.data(), buffer.size(), 10000));
+    return log == std::vector<std::string>{"> hello", "< hello"} && item.addr.port == to.port;
+}
+
+bool a_broadcast_is_heard()
+{
+    bcast_config_t config{};
+    config.size = sizeof config;
+    config.interface = if_nametoindex("lo");
+    bcast_t *h = nullptr;
+    check(bcast_new(&config, &h));
+    const Broadcast caller(h);
+    config.port = static_cast<std::uint32_t>(check(bcast_port(h)));
+    check(bcast_new(&config, &h));
+    const Broadcast listener(h);
+    check(bcast_beacon(caller.get(), bytes("here"), 4, 5));
+    std::array<std::uint8_t, 8192> buffer;
+    ph_datagram_t item{};
+    for (int i = 0; i < 3; i++)
+        check(bcast_receive(h, &item, nullptr, 1, buffer.data(), buffer.size(), 10000));
+    return std::string(item.data, item.data + item.len) == "here";
+}
+
+using Test = bool (*)();
+
+bool passes(const char *name, Test test)
+{
+    bool is_well = false;
+    try {
+        is_well = test();
+    } catch (const std::exception &error) {
+        std::printf("%s\n", error.what());
+    }
+    std::printf("%s %s\n", is_well ? "ok" : "FAIL", name);
+    return is_well;
+}
+
 } // namespace
 
 int main()
 {
-    bool is_well = false;
-    try {
-        is_well = ph_abi_version() == PH_ABI_VERSION && echoes();
-    } catch (const std::exception &error) {
-        std::printf("%s\n", error.what());
-    }
-    std::printf("%s an_echo_in_cpp\n", is_well ? "ok" : "FAIL");
-    std::printf("%d passed, %d failed\n", is_well ? 1 : 0, is_well ? 0 : 1);
-    return is_well ? 0 : 1;
+    const std::pair<const char *, Test> tests[] = {
+        {"the_abi_is_the_headers_in_cpp", [] { return ph_abi_version() == PH_ABI_VERSION; }},
+        {"an_echo_in_cpp", echoes},
+        {"peers_talk_in_cpp", peers_talk},
+        {"a_broadcast_is_heard_in_cpp", a_broadcast_is_heard},
+    };
+    int passed = 0, failed = 0;
+    for (const auto &[name, test] : tests) (passes(name, test) ? passed : failed)++;
+    std::printf("%d passed, %d failed\n", passed, failed);
+    return failed ? 1 : 0;
 }

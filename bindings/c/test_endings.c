@@ -376,7 +376,7 @@ static void close_it(void *user, int32_t level, const char *message)
 /* The callback runs on a thread that the close would wait for. */
 static void a_close_by_the_log_callback_neither_hangs_nor_panics(void)
 {
-    int refusing = open_refusing_socket();
+    int refusing = open_refusing_socket(AF_INET);
     struct closer closer = {.h = open_handler(open_socket(AF_INET), RECEIVING), .result = 1};
     CHECK_IS(ph_log_set(close_it, &closer, PH_LOG_WARNING), 0);
     dispatch_numbers(closer.h, address_of(refusing), 0, 1);

@@ -38,7 +38,7 @@ static void serve_both(udph_t *h, ph_addr_t bad, ph_addr_t good, udph_t *receive
 
 static void an_unreachable_port_is_reported_while_others_are_served(void)
 {
-    int refusing = open_refusing_socket();
+    int refusing = open_refusing_socket(AF_INET);
     ph_addr_t bad = address_of(refusing);
     struct pair pair = open_pair(CONFIG(.send_reactors = 1), RECEIVING);
     struct timespec now;
@@ -74,7 +74,7 @@ static void *ask_for_errors(void *h)
 /* Whoever takes the kernel's report first, a sender must not take the error for its own. */
 static void an_icmp_error_never_costs_another_destination_its_datagram(void)
 {
-    int refusing = open_refusing_socket();
+    int refusing = open_refusing_socket(AF_INET);
     ph_addr_t bad = address_of(refusing);
     struct pair pair =
         open_pair(CONFIG(.send_reactors = 2, .recv_reactors = 1), RECEIVING);
@@ -101,7 +101,7 @@ static void an_icmp_error_never_costs_another_destination_its_datagram(void)
 static void a_full_send_buffer_is_waited_for_asleep_though_icmp_errors_are_there(void)
 {
     enum { WATCHED_MS = 200, WAITS_AT_MOST = 20 };
-    int refusing = open_refusing_socket();
+    int refusing = open_refusing_socket(AF_INET);
     udph_t *h = open_handler(open_socket(AF_INET), CONFIG(.send_reactors = 1));
     dispatch_numbers(h, address_of(refusing), 0, 1);
     CHECK_EVENTUALLY(udph_queued_send(h) == 0);
@@ -283,9 +283,8 @@ static void icmp_errors_of_both_families_name_their_destination(void)
 {
     const int families[] = {AF_INET, AF_INET6};
     for (size_t i = 0; i < LENGTH(families); i++) {
-        int gone = open_socket(families[i]);
-        ph_addr_t nobody = address_of(gone);
-        close(gone);
+        int refusing = open_refusing_socket(families[i]);
+        ph_addr_t nobody = address_of(refusing);
         udph_t *h = open_handler(open_socket(families[i]), RECEIVING);
         CHECK_IS(udph_dispatch_to(h, &nobody, 0, NULL, 0), 0);
         ph_error_t error = next_error(h);
@@ -293,6 +292,7 @@ static void icmp_errors_of_both_families_name_their_destination(void)
         CHECK_IS(error.kind, PH_ERROR_ICMP);
         CHECK(is_same_address(&error.addr, &nobody));
         CHECK_IS(close_handler(h, 1000).icmp_errors, 1);
+        close(refusing);
     }
 }
 

@@ -1,6 +1,7 @@
 /* What the whole process goes through: forks, signals, want of descriptors, exit. */
 #include "check.h"
 #include "faults.h"
+#include "process.h"
 #include "support.h"
 
 #include <errno.h>
@@ -8,27 +9,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-/* Runs `body` in a forked child, which must end well by itself. */
-static void in_a_child(int (*body)(void *), void *argument)
-{
-    enum { PATIENCE_S = 5 };
-    pid_t child = fork();
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        alarm(PATIENCE_S);
-        _exit(body(argument));
-    }
-    int status;
-    CHECK_IS(waitpid(child, &status, 0), child);
-    CHECK(!WIFSIGNALED(status));
-    CHECK_IS(WEXITSTATUS(status), 0);
-}
 
 /* --- forks --- */
 
@@ -124,7 +106,7 @@ static int log_in_child(void *argument)
 
 static void a_fork_while_a_thread_logs_leaves_the_child_able_to(void)
 {
-    int refusing = open_refusing_socket();
+    int refusing = open_refusing_socket(AF_INET);
     udph_t *h = open_handler(open_socket(AF_INET), RECEIVING);
     CHECK_IS(ph_log_set(stay_in_callback, NULL, PH_LOG_WARNING), 0);
     dispatch_numbers(h, address_of(refusing), 0, 1);
@@ -241,20 +223,10 @@ static void a_storm_of_signals_loses_nothing(void)
 
 /* --- want of descriptors --- */
 
-static rlim_t limit_descriptors(rlim_t most)
-{
-    struct rlimit limit;
-    CHECK_IS(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    rlim_t before = limit.rlim_cur;
-    limit.rlim_cur = most;
-    CHECK_IS(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    return before;
-}
-
 /* Makes a handler while descriptors are numbered below `most`. */
-static int32_t make_below(rlim_t most, int fd, const udph_config_t *config, udph_t **h)
+static int32_t make_below(uint64_t most, int fd, const udph_config_t *config, udph_t **h)
 {
-    rlim_t before = limit_descriptors(most);
+    uint64_t before = limit_descriptors(most);
     int32_t result = udph_new(fd, config, h);
     limit_descriptors(before);
     return result;
@@ -264,7 +236,7 @@ static void lives_with_few_descriptors(int fd, const udph_config_t *config)
 {
     size_t threads = count_threads(), descriptors = count_descriptors();
     udph_t *h = NULL;
-    rlim_t most = (rlim_t)fd + 1;
+    uint64_t most = (uint64_t)fd + 1;
     while (make_below(most, fd, config, &h) != 0) {
         CHECK(h == NULL);
         CHECK_EVENTUALLY(count_threads() == threads);
@@ -272,8 +244,8 @@ static void lives_with_few_descriptors(int fd, const udph_config_t *config)
         CHECK_IS(make_below(most, fd, config, &h), -EMFILE);
         most++;
     }
-    CHECK(most > (rlim_t)fd + 1);
-    CHECK(most < (rlim_t)fd + 40);
+    CHECK(most > (uint64_t)fd + 1);
+    CHECK(most < (uint64_t)fd + 40);
     CHECK(h != NULL);
     close_handler(h, 0);
     CHECK_IS(count_descriptors(), descriptors);

@@ -524,13 +524,6 @@ static void an_event_fd_that_is_full_holds_nobody_up(void)
     close(event);
 }
 
-static bool is_readable(int fd)
-{
-    struct pollfd wanted = {.fd = fd, .events = POLLIN};
-    CHECK(poll(&wanted, 1, 0) >= 0);
-    return wanted.revents == POLLIN;
-}
-
 static void the_handlers_fd_is_readable_exactly_while_datagrams_are_there(void)
 {
     struct pair pair = open_pair(NULL, RECEIVING);
