@@ -1146,7 +1146,8 @@ int64_t bcast_receive(bcast_t *h,
 
 /**
  * Sends a message to all neighbours, without waiting: by each interface that is up, to its network's
- * broadcast address (the loopback's is 127.255.255.255) or to the group. A host that is reached by
+ * broadcast address, which follows from the prefix where it has none (the loopback's is
+ * 127.255.255.255), or to the group. A host that is reached by
  * several interfaces gets several, this one among them where it receives them.
  *
  * `data`, `len`: the message; NULL only with 0.

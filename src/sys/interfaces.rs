@@ -28,13 +28,16 @@ impl Entry {
 
 /// Where broadcasts go: the IPv4 broadcast address of each network that this host is in, on
 /// interfaces that are up, and the loopback's own.
+///
+/// An address may be set up without one, as it often is in containers: it follows from the prefix
+/// then (RFC 919).
 pub fn broadcasts() -> Result<Vec<Broadcast>> {
     let mut found = Vec::new();
     for entry in entries()? {
         let to = match entry.broadcast {
+            // It has no such address, yet delivers to it.
+            _ if entry.has(libc::IFF_LOOPBACK) => Addr::v4([127, 255, 255, 255], 0),
             Some(to) if entry.has(libc::IFF_BROADCAST) => to,
-            // The loopback has no such address, yet delivers to it.
-            None if entry.has(libc::IFF_LOOPBACK) => Addr::v4([127, 255, 255, 255], 0),
             _ => continue,
         };
         let broadcast = Broadcast { interface: entry.index, to };
@@ -81,9 +84,8 @@ fn entries() -> Result<Vec<Entry>> {
             // SAFETY: the name is NUL-terminated, as good as the entry.
             index: unsafe { libc::if_nametoindex(entry.ifa_name) },
             flags: entry.ifa_flags,
-            // SAFETY: an address, where there is one, is as good as the entry; on Linux the
-            // broadcast address and a point-to-point peer's share the field.
-            broadcast: unsafe { SockAddr::read_v4(entry.ifa_ifu) },
+            // SAFETY: the addresses, where they are, are as good as the entry.
+            broadcast: unsafe { broadcast_of(entry) },
         });
         next = entry.ifa_next;
     }
@@ -92,4 +94,28 @@ fn entries() -> Result<Vec<Entry>> {
     // An interface may have gone in between.
     entries.retain(|entry| entry.index != 0);
     Ok(entries)
+}
+
+/// # Safety
+/// The entry's addresses must be NULL or whole.
+unsafe fn broadcast_of(entry: &libc::ifaddrs) -> Option<Addr> {
+    // SAFETY: the caller's promise.
+    let [own, mask, told] = unsafe {
+        // One field has the broadcast address, or a point-to-point peer's; without either the C
+        // library puts the own address there, or nothing.
+        [entry.ifa_addr, entry.ifa_netmask, entry.ifa_ifu].map(|at| SockAddr::read_v4(at))
+    };
+    let [own, mask] = [own?, mask?].map(bits);
+    let to = match told.map(bits).filter(|told| *told != 0 && *told != own) {
+        Some(told) => told,
+        // A network of one or two has no address for all; this one stays on the link (RFC 919).
+        None if mask | 1 == u32::MAX => u32::MAX,
+        None => own | !mask,
+    };
+    Some(Addr::v4(to.to_be_bytes(), 0))
+}
+
+fn bits(addr: Addr) -> u32 {
+    let [a, b, c, d, ..] = addr.ip();
+    u32::from_be_bytes([a, b, c, d])
 }
