@@ -218,8 +218,19 @@ class Inbox(object):
                 (data, _sockaddr.from_words[words[at], words[at + 1], words[at + _META]])
                 for at, data in self._one_by_one(count)
             ]
-        keys = zip(words[0:end:_WORDS], words[1:end:_WORDS], words[_META:end:_WORDS])
-        return list(zip(self._payloads(count), map(_sockaddr.from_words.__getitem__, keys)))
+        metas = words[_META:end:_WORDS]
+        if self._is_one_address(metas, count):
+            sas = itertools.repeat(_sockaddr.from_words[words[0], words[1], metas[0]])
+        else:
+            keys = zip(words[0:end:_WORDS], words[1:end:_WORDS], metas)
+            sas = map(_sockaddr.from_words.__getitem__, keys)
+        return list(zip(self._payloads(count), sas))
+
+    def _is_one_address(self, metas, count):
+        """Whether all come from one address: cheap to ask where that is not so."""
+        if metas[0] != metas[-1] or metas.count(metas[0]) != count:
+            return False
+        return self._words[_TAGS : _WORDS * count : _WORDS].count(0) == count
 
     def _one_by_one(self, count):
         """Where the words of each datagram begin, and its payload."""
@@ -233,7 +244,11 @@ class Inbox(object):
     def _payloads(self, count):
         words, end = self._words, _WORDS * count
         # They lie one after the other: one call takes them all out.
-        layout = "".join(map(_FORMATS.__getitem__, words[_LENGTH:end:_WORDS]))
+        lengths = words[_LENGTH:end:_WORDS]
+        if lengths.count(lengths[0]) == count:
+            layout = _FORMATS[lengths[0]] * count
+        else:
+            layout = "".join(map(_FORMATS.__getitem__, lengths))
         payloads = struct.unpack_from(layout, self._payload)
         tags = words[_TAGS:end:_WORDS]
         if tags.count(0) == count:
