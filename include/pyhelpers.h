@@ -527,7 +527,7 @@ typedef struct {
     /**
      * Received: the local address that it came to, and from which it can be answered; of a
      * broadcast, or an IPv4 multicast, the interface's own; family 0 where there is none. To send:
-     * the source address, one of this host's; family 0: the route's choice. The port is ignored.
+     * the source address, one of this host's; family 0: the route's choice. Port and scope are ignored: for a link-local one name the interface.
      */
     ph_addr_t local;
     /**
@@ -686,12 +686,13 @@ typedef struct {
      */
     uint64_t kernel_drops;
     /**
-     * Messages that left, one for each interface, and those that an interface refused.
+     * Messages that left, one for each interface, and those that an interface refused or that found
+     * none.
      */
     uint64_t sent;
     uint64_t send_errors;
     /**
-     * Times that the beacon has sent.
+     * Times that the beacon has tried to send.
      */
     uint64_t beacons;
 } bcast_stats_t;
@@ -908,14 +909,15 @@ int64_t udph_close(udph_t *h,
  *
  * `config`: NULL for the defaults. `out`: the caller's; gets the handle.
  *
- * The socket is opened with SO_REUSEADDR and SO_REUSEPORT: peers of one user may share a port, and
- * datagrams are then dealt out among them by sender. Of multicasts it receives those of the groups
+ * The socket is opened with SO_REUSEADDR and SO_REUSEPORT: others that do the same may share
+ * its port, and datagrams are then dealt out among those of one user by sender. Of multicasts it receives those of the groups
  * that it has joined, where Linux otherwise gives it those that any socket has (IP_MULTICAST_ALL).
  *
  * Errors: -EINVAL for a bad configuration or NULL; -EMFILE when 65,536 handles are open. `out` is
  * written on success only. Thread safety: any thread.
  */
-int32_t peer_new(const peer_config_t *config, peer_t **out);
+int32_t peer_new(const peer_config_t *config,
+                 peer_t **out);
 
 /**
  * Opens a peer's socket and binds it.
@@ -928,7 +930,8 @@ int32_t peer_open(peer_t *h);
 
 /**
  * Closes a peer's socket, if it is open, and opens it on the address that it had; a free port that
- * it was given stays its port. Calls that wait on the old one end with -ESHUTDOWN.
+ * it was given stays its port. Calls that wait on the old one end with -ESHUTDOWN. What `peer_set`
+ * and `peer_join` did is to be done again.
  *
  * Returns 0. Errors: as `peer_open`; the peer is closed then, and may be opened. Thread safety: any
  * thread.
@@ -945,8 +948,9 @@ int32_t peer_reopen(peer_t *h);
  * A caller who waits, and has taken all there was, is given more than 40,000 datagrams a second in
  * batches, at most 0.3 ms late, instead of being woken for each.
  *
- * Returns how many. What did not fit is kept and comes first the next time: that may happen with
- * UDP GRO, which calls with `n` of 64 or more turn on. Errors: -EAGAIN when there is none;
+ * Returns how many. What was received and did not fit is kept and comes first the next time: a
+ * datagram longer than the rest of `buf`, or the end of a run, with UDP GRO, which calls with `n`
+ * of 64 or more turn on. Errors: -EAGAIN when there is none;
  * -ETIMEDOUT when the time is over; -EMSGSIZE when not even the first fits `buf`, nothing being
  * lost; -EINTR when a signal handler ran during the wait; -ESHUTDOWN when closed during the wait;
  * -ENOTCONN when not open; -EINVAL for NULL or `n` 0; -EBADF. ICMP errors are none: see
@@ -994,11 +998,15 @@ int64_t peer_receive_room(peer_room_t *room);
  * why. Errors, about the first one: -EAGAIN when the kernel has no room; -EMSGSIZE for a payload
  * longer than UDP (65,507 bytes over IPv4, 65,527 over IPv6); -EACCES for a broadcast without
  * PEER_BROADCAST; -EAFNOSUPPORT for an IPv6 address on an IPv4 socket; -ENETUNREACH, -EHOSTUNREACH,
- * -EPERM and others of sendmsg(2); -EINVAL for port 0, another family, a source address that is
- * none of this host's, a TOS out of range, NULL, `n` 0; -ENOTCONN when not open; -EBADF. ICMP
+ * -EPERM and others of sendmsg(2); -EINVAL for port 0, another family, a TOS out of range, NULL, `n`
+ * 0; -EINVAL or -ENETUNREACH for a source address that is none of this host's; -ENOTCONN when not
+ * open; -ESHUTDOWN when closed during the call; -EBADF. ICMP
  * errors are none: see `peer_get_error`. Thread safety: any thread.
  */
-int64_t peer_send(peer_t *h, const ph_datagram_t *items, const ph_arrival_t *how, size_t n);
+int64_t peer_send(peer_t *h,
+                  const ph_datagram_t *items,
+                  const ph_arrival_t *how,
+                  size_t n);
 
 /**
  * Sends one datagram, without waiting: `peer_send` for callers to whom filling a structure costs
@@ -1033,8 +1041,8 @@ int32_t peer_actual_buf_sizes(peer_t *h, int32_t *send, int32_t *recv);
 int32_t peer_addr(peer_t *h, ph_addr_t *out);
 
 /**
- * A descriptor that poll(2) finds readable exactly while datagrams or ICMP errors are there; it
- * stays the peer's, is good until it is closed or reopened, and must not be read. It is never
+ * A descriptor that poll(2) finds readable exactly while datagrams are there, or ICMP errors that no
+ * call has taken from the socket yet (any that receives does); it stays the peer's, is good until it is closed or reopened, and must not be read. It is never
  * writable: for that, ask poll about `peer_socket`.
  *
  * Errors: -ENOTCONN when not open; -EMFILE; -EBADF. Thread safety: any thread.
@@ -1125,10 +1133,12 @@ int32_t peer_close(peer_t *h);
  *
  * Errors: -EADDRINUSE when a program has the port for itself; -EACCES for a port below 1024 without
  * the privilege; -EINVAL for a bad configuration, a group that is none, NULL; -ENODEV for an
- * interface that does not exist, or when none takes multicasts; -EMFILE. `out` is written on
+ * interface that does not exist, or when none takes multicasts; -EPERM for naming an interface
+ * before Linux 5.7 without the privilege; -ENOBUFS for too many groups; -EMFILE. `out` is written on
  * success only. Thread safety: any thread.
  */
-int32_t bcast_new(const bcast_config_t *config, bcast_t **out);
+int32_t bcast_new(const bcast_config_t *config,
+                  bcast_t **out);
 
 /**
  * Receives up to `n` messages, oldest first: `peer_receive` with PEER_ARRIVAL, but that it is
@@ -1166,11 +1176,14 @@ int64_t bcast_send(bcast_t *h,
  * `data`, `len`: the message, copied; NULL only with 0. `period_ms`: from one to the next, in
  * milliseconds; 0: sends nothing more.
  *
- * Returns 0. Errors: -EMSGSIZE for a message longer than UDP; -EAGAIN or -EMFILE when threads or
+ * Returns 0. Errors: -EMSGSIZE for a message longer than UDP; -ESHUTDOWN when closed during the call; -EAGAIN or -EMFILE when threads or
  * descriptors are short, nothing being sent any more; -EDEADLK when called by the log callback on a
  * thread of the library's own; -EINVAL for NULL; -EBADF. Thread safety: any other thread.
  */
-int32_t bcast_beacon(bcast_t *h, const uint8_t *data, size_t len, uint32_t period_ms);
+int32_t bcast_beacon(bcast_t *h,
+                     const uint8_t *data,
+                     size_t len,
+                     uint32_t period_ms);
 
 /**
  * The port that messages come in at and go to.

@@ -3,9 +3,12 @@
 use pyhelpers::sys::addr::Addr;
 use pyhelpers::sys::mmsg::Departure;
 use pyhelpers::sys::poll::{self, Interest};
+use pyhelpers::sys::socket::Opening;
 use pyhelpers::sys::Errno;
 use pyhelpers::udp::peer::{Config, Peer};
+use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 const PATIENCE_MS: i32 = 10_000;
@@ -95,8 +98,8 @@ fn what_does_not_fit_is_kept_and_announced() {
     for payload in &payloads[1..] {
         assert!(is_readable(&receiver, PATIENCE_MS));
         assert_eq!(receiver.receive_from(&mut buffer[..9]), Err(Errno(libc::EMSGSIZE)));
-        let (length, _) = receiver.receive_from(&mut buffer).unwrap();
-        assert_eq!(&buffer[..length], payload);
+        let single = receiver.receive_from(&mut buffer).unwrap();
+        assert_eq!((single.length, &buffer[..single.filled]), (payload.len(), &payload[..]));
     }
     assert!(!is_readable(&receiver, 0));
     assert_eq!(receiver.receive_from(&mut buffer), Err(Errno(libc::EAGAIN)));
@@ -144,6 +147,94 @@ fn a_wait_on_a_socket_shut_down_for_reading_does_not_spin() {
     assert_eq!(peer.receive(1, 9, 200, |_, _, _| 1), Err(Errno(libc::ETIMEDOUT)));
     let (elapsed, busy) = (started.elapsed(), thread_time() - before);
     assert!(busy < elapsed / 4, "{busy:?} of {elapsed:?}");
+}
+
+#[test]
+fn a_free_port_is_nobody_elses() {
+    let peers: Vec<_> = (0..500).map(|_| open("127.0.0.1", Config::default())).collect();
+    let ports: HashSet<u16> = peers.iter().map(|(_, bound)| bound.port).collect();
+    assert_eq!(ports.len(), peers.len());
+    // It may be shared all the same, by whoever asks for it.
+    let second = Peer::new(Config { address: peers[0].1, ..Config::default() }).unwrap();
+    assert_eq!(second.open(), Ok(()));
+}
+
+#[test]
+fn the_port_is_free_when_close_returns_whoever_still_waits() {
+    for _ in 0..50 {
+        let (peer, bound) = open("127.0.0.1", Config::default());
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| peer.receive(1, 9, PATIENCE_MS, |_, _, _| 1));
+            thread::yield_now();
+            peer.close();
+            // A plain socket does not share.
+            assert!(std::net::UdpSocket::bind(std::net::SocketAddr::from(bound)).is_ok());
+            let ended = waiting.join().unwrap();
+            assert_eq!(ended, Err(Errno(libc::ESHUTDOWN)));
+        });
+    }
+}
+
+#[test]
+fn an_error_met_half_way_leaves_nothing_to_spin_on() {
+    let (sender, _) = open("127.0.0.1", Config::default());
+    let (_sink, live) = open("127.0.0.1", Config::default());
+    // Bound, and connected elsewhere: it refuses what others send.
+    let refusing = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    refusing.connect(std::net::SocketAddr::from(live)).unwrap();
+    let dead = Addr::from(refusing.local_addr().unwrap());
+    assert!(!is_readable(&sender, 0));
+    assert_eq!(sender.send([(dead, &b"x"[..]), (live, &b"y"[..])].into_iter()), Ok(2));
+    // The error makes it readable at most until somebody looks.
+    assert_eq!(sender.receive(1, 9, 0, |_, _, _| 1), Err(Errno(libc::EAGAIN)));
+    assert!(!is_readable(&sender, 0));
+    let errors = sender.errors(9);
+    assert_eq!(errors.iter().map(|error| error.to).collect::<Vec<_>>(), [dead]);
+}
+
+#[test]
+fn what_is_left_in_the_middle_of_a_close_is_counted() {
+    let (sender, _) = open("127.0.0.1", Config::default());
+    let (receiver, to) = open("127.0.0.1", Config::default());
+    let payloads = numbered(7);
+    assert_eq!(sender.send(payloads.iter().map(|p| (to, &p[..]))), Ok(7));
+    let mut is_first = true;
+    let taken = receiver.receive(7, 9_999, PATIENCE_MS, |_, _, _| {
+        receiver.close();
+        usize::from(std::mem::take(&mut is_first))
+    });
+    assert_eq!(taken, Ok(1));
+    assert_eq!((receiver.stats().received, receiver.stats().unread), (1, 6));
+}
+
+#[test]
+fn a_dual_stack_socket_treats_ipv4_as_an_ipv4_socket_does() {
+    let config = Config { arrival: true, ..Config::default() };
+    let (both, bound) = open("::", config.clone());
+    let opening = Opening { broadcast: true, ..config.opening.clone() };
+    let (asker, _) = open("127.0.0.1", Config { opening, ..config });
+    const LOOPBACK: u32 = 1;
+    let by_loopback = Departure { interface: LOOPBACK, ..Departure::default() };
+    let group = Addr::parse("239.255.77.3", bound.port).unwrap();
+    both.join(group, LOOPBACK).unwrap();
+    assert_eq!(asker.send_by(std::iter::once((group, &b"to all"[..], by_loopback))), Ok(1));
+    assert_eq!(take(&both, 1, 9), [b"to all"]);
+    both.leave(group, LOOPBACK).unwrap();
+    let all = Addr::parse("127.255.255.255", bound.port).unwrap();
+    assert_eq!(asker.send_by(std::iter::once((all, &b"?"[..], by_loopback))), Ok(1));
+    let mut question = None;
+    let taken = both.receive(1, 9, PATIENCE_MS, |view, _, arrival| {
+        question = Some((view.addr, arrival));
+        1
+    });
+    assert_eq!(taken, Ok(1));
+    let (from, arrival) = question.unwrap();
+    assert_eq!(arrival.local.map(|local| local.to_string()), Some("::ffff:127.0.0.1".into()));
+    for source in [arrival.local, None] {
+        let how = Departure { source, interface: arrival.interface, tos: Some(0x2a) };
+        assert_eq!(both.send_by(std::iter::once((from, &b"!"[..], how))), Ok(1));
+        assert_eq!(take(&asker, 1, 9), [b"!"]);
+    }
 }
 
 /// CPU time of the calling thread.

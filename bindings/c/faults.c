@@ -14,7 +14,7 @@
 
 static atomic_bool is_stalled;
 static atomic_int error_of_sends, error_of_runs;
-static _Atomic int64_t slowness_of_sends;
+static _Atomic int64_t slowness_of_sends, slowness_of_receives;
 static _Atomic uint64_t period_of_errors, sends, waits, readers;
 
 /* Readable while nothing is stalled: what a stalled socket is exchanged for in poll. */
@@ -48,6 +48,16 @@ void faults_fail_sending(int error, uint64_t period)
 void faults_slow_sending(int64_t nanoseconds)
 {
     atomic_store(&slowness_of_sends, nanoseconds);
+}
+
+void faults_slow_receiving(int64_t nanoseconds)
+{
+    atomic_store(&slowness_of_receives, nanoseconds);
+}
+
+static void wait_first(int64_t nanoseconds)
+{
+    if (nanoseconds > 0) nanosleep(&(struct timespec){.tv_nsec = nanoseconds}, NULL);
 }
 
 void faults_refuse_runs(int error)
@@ -167,6 +177,7 @@ ssize_t sendto_by_the_library(int fd, const void *data, size_t length, int flags
 ssize_t recvfrom_by_the_library(int fd, void *buffer, size_t length, int flags, void *name,
                                 socklen_t *size)
 {
+    wait_first(atomic_load(&slowness_of_receives));
     if (fails(FAULTS_RECVFROM)) return -1;
     return syscall(SYS_recvfrom, fd, buffer, length, flags, name, size);
 }
@@ -175,8 +186,7 @@ ssize_t recvfrom_by_the_library(int fd, void *buffer, size_t length, int flags, 
 
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    int64_t slowness = atomic_load(&slowness_of_sends);
-    if (slowness > 0) nanosleep(&(struct timespec){.tv_nsec = slowness}, NULL);
+    wait_first(atomic_load(&slowness_of_sends));
     if (fails(FAULTS_SENDMMSG)) return -1;
     int error = error_of_send(&messages->msg_hdr);
     if (error) {

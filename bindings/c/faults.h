@@ -14,8 +14,9 @@ void faults_resume_sending(void);
 
 /* Every `period`-th call of sendmmsg gives `error`; 0: none. */
 void faults_fail_sending(int error, uint64_t period);
-/* Every call of sendmmsg takes so many nanoseconds longer. */
+/* Every call of sendmmsg, or of recvfrom, waits for so many nanoseconds first. */
 void faults_slow_sending(int64_t nanoseconds);
+void faults_slow_receiving(int64_t nanoseconds);
 /* Every call whose first message is a run of datagrams (GSO) gives `error`; 0: none. */
 void faults_refuse_runs(int error);
 

@@ -99,10 +99,9 @@ static void a_message_leaves_by_every_interface(void)
     const struct {
         ph_addr_t group;
         const char *interfaces[3];
-        uint64_t refusals;
-    } CASES[] = {{NO_GROUP, {"lo", "pair0"}, 0},
-                 {GROUP, {"lo", "pair0", "pair1"}, 0},
-                 {address_from("ff02::1234", 0), {"pair0", "pair1"}, 1}};
+    } CASES[] = {{NO_GROUP, {"lo", "pair0"}},
+                 {GROUP, {"lo", "pair0", "pair1"}},
+                 {address_from("ff02::1234", 0), {"pair0", "pair1"}}};
     for (size_t i = 0; i < LENGTH(CASES); i++) {
         bcast_t *h = NULL;
         uint64_t expected = 0, seen = 0;
@@ -112,7 +111,7 @@ static void a_message_leaves_by_every_interface(void)
         CHECK_IS(bcast_new(BCAST(.group = CASES[i].group), &h), 0);
         CHECK_IS(bcast_send(h, (const uint8_t *)"x", 1), count);
         CHECK_IS(bcast_counts_of(h).sent, count);
-        CHECK_IS(bcast_counts_of(h).send_errors, CASES[i].refusals);
+        CHECK_IS(bcast_counts_of(h).send_errors, 0);
         while (seen != expected) {
             ph_arrival_t arrival;
             check_text(take_message(h, &arrival), "x");
@@ -132,6 +131,8 @@ static void a_network_has_a_broadcast_address_though_nobody_set_one(void)
                  {"ip address add 198.51.100.1/24 brd + dev pair0", "198.51.100.255"},
                  {"ip address add 198.51.100.1/24 brd 255.255.255.255 dev pair0",
                   "255.255.255.255"},
+                 {"ip address add 198.51.100.1/31 dev pair0", "255.255.255.255"},
+                 {"ip address add 198.51.100.1/32 dev pair0", NULL},
                  {"ip address add 198.51.100.1 peer 198.51.100.2/32 dev pair0", "198.51.100.2"}};
     enter_own_network("ip link add pair0 type veth peer name pair1 && ip link set pair0 up &&"
                       " ip link set pair1 up arp off && ip link set pair0 arp off");
@@ -144,20 +145,20 @@ static void a_network_has_a_broadcast_address_though_nobody_set_one(void)
         run_command(CASES[i].command);
         bcast_t *h = NULL;
         CHECK_IS(bcast_new(BCAST(.interface = if_nametoindex("pair0")), &h), 0);
-        send_message(h, "x");
-        ph_addr_t to = address_from(CASES[i].to, 0);
-        uint8_t packet[1500] = {0};
-        while (packet[PROTOCOL_AT] != UDP) CHECK(receive_plainly(fd, packet, sizeof packet) > 20);
-        CHECK_IS(memcmp(packet + DESTINATION_AT, to.ip, 4), 0);
+        if (CASES[i].to == NULL) {
+            /* A single address has no neighbours by itself. */
+            CHECK_IS(bcast_send(h, NULL, 0), -ENETUNREACH);
+        } else {
+            send_message(h, "x");
+            ph_addr_t to = address_from(CASES[i].to, 0);
+            uint8_t packet[1500] = {0};
+            while (packet[PROTOCOL_AT] != UDP)
+                CHECK(receive_plainly(fd, packet, sizeof packet) > 20);
+            CHECK_IS(memcmp(packet + DESTINATION_AT, to.ip, 4), 0);
+        }
         CHECK_IS(bcast_close(h), 0);
         run_command("ip address flush dev pair0");
     }
-    /* A network of one host has nobody to send to. */
-    run_command("ip address add 198.51.100.1/32 dev pair0");
-    bcast_t *h = NULL;
-    CHECK_IS(bcast_new(BCAST(.interface = if_nametoindex("pair0")), &h), 0);
-    CHECK_IS(bcast_send(h, NULL, 0), -ENETUNREACH);
-    CHECK_IS(bcast_close(h), 0);
     close(fd);
 }
 

@@ -330,28 +330,32 @@ static void a_link_local_address_goes_with_its_interface(void)
     for (size_t i = 0; i < LENGTH(peers); i++) CHECK_IS(peer_close(peers[i]), 0);
 }
 
+/* Either the group's scope or the number says which interface listens; the other end sends. */
 static void a_group_of_ipv6_is_one_of_an_interface(void)
 {
     enter_own_network(CABLE);
-    uint32_t one = if_nametoindex("pair0"), two = if_nametoindex("pair1");
+    const char *const names[] = {"ff02::1234%pair0", "ff02::1234%pair1"};
+    const char *const sources[] = {"fe80::2%pair0", "fe80::1%pair1"};
     peer_t *h = open_peer(PEER(.addr = {.family = 6}, .flags = PEER_ARRIVAL));
     peer_t *sender = open_peer(PEER(.addr = {.family = 6}));
-    ph_addr_t by_scope = address_from("ff02::1234%pair1", where(h).port), plain = by_scope;
-    ph_addr_t from = address_from("fe80::1%pair1", where(sender).port);
-    plain.scope_id = 0;
-    for (int round = 0; round < 2; round++) {
-        ph_arrival_t arrival, how = {.interface = one, .tos = -1};
-        CHECK_IS(round ? peer_join(h, &plain, two) : peer_join(h, &by_scope, 0), 0);
-        CHECK_IS(peer_join(h, &by_scope, two), -EADDRINUSE);
+    for (int round = 0; round < 4; round++) {
+        int end = round % 2;
+        ph_addr_t group = address_from(names[end], where(h).port), plain = group;
+        ph_addr_t from = address_from(sources[end], where(sender).port);
+        uint32_t own = group.scope_id, other = address_from(names[!end], 0).scope_id;
+        ph_arrival_t arrival, how = {.interface = other, .tos = -1};
+        plain.scope_id = 0;
+        CHECK_IS(round < 2 ? peer_join(h, &group, 0) : peer_join(h, &plain, own), 0);
+        CHECK_IS(peer_join(h, &plain, own), -EADDRINUSE);
         CHECK_IS(peer_send(sender, &(ph_datagram_t){.addr = plain}, &how, 1), 1);
         ph_datagram_t item = take_one(h, &arrival);
         CHECK(is_same_address(&item.addr, &from));
-        CHECK_IS(arrival.interface, two);
+        CHECK_IS(arrival.interface, own);
         CHECK_IS(arrival.local.family, 0);
-        CHECK_IS(peer_set(sender, PEER_MULTICAST_INTERFACE, (int32_t)one), 0);
+        CHECK_IS(peer_set(sender, PEER_MULTICAST_INTERFACE, (int32_t)other), 0);
         send_text(sender, plain, "x");
         CHECK_IS(take_one(h, NULL).len, 1);
-        CHECK_IS(peer_leave(h, &by_scope, 0), 0);
+        CHECK_IS(round < 2 ? peer_leave(h, &group, 0) : peer_leave(h, &plain, own), 0);
         send_text(sender, plain, "x");
         nothing_more_comes(h);
     }

@@ -56,10 +56,11 @@ pub struct bcast_stats_t {
     pub truncated: u64,
     /// Messages that the kernel dropped, its receive buffer being full or the checksum wrong.
     pub kernel_drops: u64,
-    /// Messages that left, one for each interface, and those that an interface refused.
+    /// Messages that left, one for each interface, and those that an interface refused or that found
+    /// none.
     pub sent: u64,
     pub send_errors: u64,
-    /// Times that the beacon has sent.
+    /// Times that the beacon has tried to send.
     pub beacons: u64,
 }
 
@@ -84,7 +85,8 @@ fn broadcast(h: *const bcast_t) -> Result<handles::Guard<Broadcast>> {
 ///
 /// Errors: -EADDRINUSE when a program has the port for itself; -EACCES for a port below 1024 without
 /// the privilege; -EINVAL for a bad configuration, a group that is none, NULL; -ENODEV for an
-/// interface that does not exist, or when none takes multicasts; -EMFILE. `out` is written on
+/// interface that does not exist, or when none takes multicasts; -EPERM for naming an interface
+/// before Linux 5.7 without the privilege; -ENOBUFS for too many groups; -EMFILE. `out` is written on
 /// success only. Thread safety: any thread.
 #[no_mangle]
 pub unsafe extern "C" fn bcast_new(config: *const bcast_config_t, out: *mut *mut bcast_t) -> i32 {
@@ -167,7 +169,7 @@ pub unsafe extern "C" fn bcast_send(h: *mut bcast_t, data: *const u8, len: usize
 /// `data`, `len`: the message, copied; NULL only with 0. `period_ms`: from one to the next, in
 /// milliseconds; 0: sends nothing more.
 ///
-/// Returns 0. Errors: -EMSGSIZE for a message longer than UDP; -EAGAIN or -EMFILE when threads or
+/// Returns 0. Errors: -EMSGSIZE for a message longer than UDP; -ESHUTDOWN when closed during the call; -EAGAIN or -EMFILE when threads or
 /// descriptors are short, nothing being sent any more; -EDEADLK when called by the log callback on a
 /// thread of the library's own; -EINVAL for NULL; -EBADF. Thread safety: any other thread.
 #[no_mangle]

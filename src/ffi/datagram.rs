@@ -37,7 +37,7 @@ pub struct ph_datagram_t {
 pub struct ph_arrival_t {
     /// Received: the local address that it came to, and from which it can be answered; of a
     /// broadcast, or an IPv4 multicast, the interface's own; family 0 where there is none. To send:
-    /// the source address, one of this host's; family 0: the route's choice. The port is ignored.
+    /// the source address, one of this host's; family 0: the route's choice. Port and scope are ignored: for a link-local one name the interface.
     pub local: ph_addr_t,
     /// Index of the interface that it came in by, or is to leave by; 0: unknown, the route's choice.
     pub interface: u32,

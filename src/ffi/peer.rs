@@ -207,8 +207,8 @@ fn peer(h: *const peer_t) -> Result<handles::Guard<Wired>> {
 ///
 /// `config`: NULL for the defaults. `out`: the caller's; gets the handle.
 ///
-/// The socket is opened with SO_REUSEADDR and SO_REUSEPORT: peers of one user may share a port, and
-/// datagrams are then dealt out among them by sender. Of multicasts it receives those of the groups
+/// The socket is opened with SO_REUSEADDR and SO_REUSEPORT: others that do the same may share
+/// its port, and datagrams are then dealt out among those of one user by sender. Of multicasts it receives those of the groups
 /// that it has joined, where Linux otherwise gives it those that any socket has (IP_MULTICAST_ALL).
 ///
 /// Errors: -EINVAL for a bad configuration or NULL; -EMFILE when 65,536 handles are open. `out` is
@@ -267,7 +267,8 @@ pub extern "C" fn peer_open(h: *mut peer_t) -> i32 {
 }
 
 /// Closes a peer's socket, if it is open, and opens it on the address that it had; a free port that
-/// it was given stays its port. Calls that wait on the old one end with -ESHUTDOWN.
+/// it was given stays its port. Calls that wait on the old one end with -ESHUTDOWN. What `peer_set`
+/// and `peer_join` did is to be done again.
 ///
 /// Returns 0. Errors: as `peer_open`; the peer is closed then, and may be opened. Thread safety: any
 /// thread.
@@ -285,8 +286,9 @@ pub extern "C" fn peer_reopen(h: *mut peer_t) -> i32 {
 /// A caller who waits, and has taken all there was, is given more than 40,000 datagrams a second in
 /// batches, at most 0.3 ms late, instead of being woken for each.
 ///
-/// Returns how many. What did not fit is kept and comes first the next time: that may happen with
-/// UDP GRO, which calls with `n` of 64 or more turn on. Errors: -EAGAIN when there is none;
+/// Returns how many. What was received and did not fit is kept and comes first the next time: a
+/// datagram longer than the rest of `buf`, or the end of a run, with UDP GRO, which calls with `n`
+/// of 64 or more turn on. Errors: -EAGAIN when there is none;
 /// -ETIMEDOUT when the time is over; -EMSGSIZE when not even the first fits `buf`, nothing being
 /// lost; -EINTR when a signal handler ran during the wait; -ESHUTDOWN when closed during the wait;
 /// -ENOTCONN when not open; -EINVAL for NULL or `n` 0; -EBADF. ICMP errors are none: see
@@ -368,10 +370,10 @@ pub unsafe extern "C" fn peer_receive_room(room: *mut peer_room_t) -> i64 {
 unsafe fn receive_one(wired: &Wired, buf: *mut u8, cap: usize) -> Result<(i64, ph_addr_t)> {
     // SAFETY: the caller's promise.
     let buffer = unsafe { slice_out(buf, cap)? };
-    let (length, sender) = wired.peer.receive_from(buffer)?;
-    let sender = sender.into();
-    wired.tell_one(false, &sender, &buffer[..length.min(cap)]);
-    Ok((length as i64, sender))
+    let single = wired.peer.receive_from(buffer)?;
+    let sender = single.from.into();
+    wired.tell_one(false, &sender, &buffer[..single.filled]);
+    Ok((single.length as i64, sender))
 }
 
 /// Sends `n` datagrams, in order, without waiting. Neighbours of one destination and length leave
@@ -384,8 +386,9 @@ unsafe fn receive_one(wired: &Wired, buf: *mut u8, cap: usize) -> Result<(i64, p
 /// why. Errors, about the first one: -EAGAIN when the kernel has no room; -EMSGSIZE for a payload
 /// longer than UDP (65,507 bytes over IPv4, 65,527 over IPv6); -EACCES for a broadcast without
 /// PEER_BROADCAST; -EAFNOSUPPORT for an IPv6 address on an IPv4 socket; -ENETUNREACH, -EHOSTUNREACH,
-/// -EPERM and others of sendmsg(2); -EINVAL for port 0, another family, a source address that is
-/// none of this host's, a TOS out of range, NULL, `n` 0; -ENOTCONN when not open; -EBADF. ICMP
+/// -EPERM and others of sendmsg(2); -EINVAL for port 0, another family, a TOS out of range, NULL, `n`
+/// 0; -EINVAL or -ENETUNREACH for a source address that is none of this host's; -ENOTCONN when not
+/// open; -ESHUTDOWN when closed during the call; -EBADF. ICMP
 /// errors are none: see `peer_get_error`. Thread safety: any thread.
 #[no_mangle]
 pub unsafe extern "C" fn peer_send(
@@ -484,8 +487,8 @@ pub unsafe extern "C" fn peer_addr(h: *mut peer_t, out: *mut ph_addr_t) -> i32 {
     })
 }
 
-/// A descriptor that poll(2) finds readable exactly while datagrams or ICMP errors are there; it
-/// stays the peer's, is good until it is closed or reopened, and must not be read. It is never
+/// A descriptor that poll(2) finds readable exactly while datagrams are there, or ICMP errors that no
+/// call has taken from the socket yet (any that receives does); it stays the peer's, is good until it is closed or reopened, and must not be read. It is never
 /// writable: for that, ask poll about `peer_socket`.
 ///
 /// Errors: -ENOTCONN when not open; -EMFILE; -EBADF. Thread safety: any thread.

@@ -46,7 +46,7 @@ impl Control {
             at = self.put(at, libc::SOL_UDP, libc::UDP_SEGMENT, segment);
         }
         if departure.source.is_some() || departure.interface > 0 {
-            at = self.put_source(at, to.family, departure);
+            at = self.put_source(at, to, departure);
         }
         if let Some(tos) = departure.tos {
             let tos = libc::c_int::from(tos);
@@ -58,27 +58,23 @@ impl Control {
         at
     }
 
-    fn put_source(&mut self, at: usize, family: Family, departure: &Departure) -> usize {
-        let ip = departure.source.map_or([0; 16], |source| source.ip());
-        match family {
-            Family::V4 => {
-                let [a, b, c, d, ..] = ip;
-                let info = libc::in_pktinfo {
-                    ipi_ifindex: departure.interface as libc::c_int,
-                    ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes([a, b, c, d]) },
-                    ipi_addr: libc::in_addr { s_addr: 0 },
-                };
-                self.put(at, libc::SOL_IP, libc::IP_PKTINFO, info)
-            }
-            Family::V6 => {
-                let ipi6_addr = libc::in6_addr { s6_addr: ip };
-                let info = libc::in6_pktinfo {
-                    ipi6_addr,
-                    ipi6_ifindex: departure.interface as libc::c_uint,
-                };
-                self.put(at, libc::SOL_IPV6, libc::IPV6_PKTINFO, info)
-            }
+    fn put_source(&mut self, at: usize, to: &Addr, departure: &Departure) -> usize {
+        let source = departure.source;
+        if to.is_ipv4() {
+            // A dual-stack socket takes the IPv4 form too, and none other without a source.
+            let v4 = source.and_then(|source| source.on(Family::V4).ok());
+            let [a, b, c, d, ..] = v4.map_or([0; 16], |source| source.ip());
+            let info = libc::in_pktinfo {
+                ipi_ifindex: departure.interface as libc::c_int,
+                ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes([a, b, c, d]) },
+                ipi_addr: libc::in_addr { s_addr: 0 },
+            };
+            return self.put(at, libc::SOL_IP, libc::IP_PKTINFO, info);
         }
+        let s6_addr = source.map_or([0; 16], |source| source.ip());
+        let ipi6_ifindex = departure.interface as libc::c_uint;
+        let info = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr }, ipi6_ifindex };
+        self.put(at, libc::SOL_IPV6, libc::IPV6_PKTINFO, info)
     }
 
     /// Appends one control message behind the first `at` bytes; gives the length with it.
@@ -110,6 +106,8 @@ impl Control {
 pub(super) unsafe fn read(header: &libc::msghdr) -> (Arrival, usize) {
     let mut arrival = Arrival::default();
     let mut segment = 0;
+    // Of an IPv4 datagram a dual-stack socket gives both: where it went to, and what to answer from.
+    let (mut went_to, mut answer_from) = (None, None);
     // SAFETY: the caller's promise; the macros stay inside, and each payload is read unaligned in
     // the type that its level and kind define.
     unsafe {
@@ -129,12 +127,12 @@ pub(super) unsafe fn read(header: &libc::msghdr) -> (Arrival, usize) {
                     let info: libc::in_pktinfo = ptr::read_unaligned(data.cast());
                     arrival.interface = info.ipi_ifindex as u32;
                     let ip = info.ipi_spec_dst.s_addr.to_ne_bytes();
-                    arrival.local = (ip != [0; 4]).then(|| Addr::v4(ip, 0));
+                    answer_from = (ip != [0; 4]).then(|| Addr::v4(ip, 0));
                 }
                 (libc::SOL_IPV6, libc::IPV6_PKTINFO) => {
                     let info: libc::in6_pktinfo = ptr::read_unaligned(data.cast());
                     arrival.interface = info.ipi6_ifindex;
-                    arrival.local = local_v6(info.ipi6_addr.s6_addr, info.ipi6_ifindex);
+                    went_to = local_v6(info.ipi6_addr.s6_addr, info.ipi6_ifindex);
                 }
                 (libc::SOL_IP, libc::IP_TOS) => arrival.tos = Some(ptr::read(data)),
                 (libc::SOL_IPV6, libc::IPV6_TCLASS) => {
@@ -146,6 +144,10 @@ pub(super) unsafe fn read(header: &libc::msghdr) -> (Arrival, usize) {
             next = libc::CMSG_NXTHDR(header, control);
         }
     }
+    arrival.local = match (went_to, answer_from) {
+        (Some(_), Some(own)) => own.on(Family::V6).ok(),
+        _ => went_to.or(answer_from),
+    };
     (arrival, segment)
 }
 

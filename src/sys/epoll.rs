@@ -1,7 +1,7 @@
 //! epoll(7): waiting for many descriptors.
 
 use super::{check, Result};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// How a descriptor is watched for being readable.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,10 +45,6 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_ADD, fd, token, watch)
     }
 
-    pub fn raw(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
-
     /// Makes a [`Watch::OneShot`] descriptor heard again.
     pub fn rearm(&self, fd: BorrowedFd<'_>, token: u64) -> Result<()> {
         self.control(libc::EPOLL_CTL_MOD, fd, token, Watch::OneShot)
@@ -74,5 +70,11 @@ impl Epoll {
         // SAFETY: `event` is valid for reading.
         let result = unsafe { libc::epoll_ctl(self.0.as_raw_fd(), op, fd.as_raw_fd(), &mut event) };
         check(result).map(drop)
+    }
+}
+
+impl AsFd for Epoll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }

@@ -1,6 +1,6 @@
 //! The network interfaces of this host (getifaddrs(3)).
 
-use super::addr::{Addr, SockAddr};
+use super::addr::{Addr, Family, SockAddr};
 use super::{check, Errno, Result};
 use std::ffi::CStr;
 use std::ptr;
@@ -48,11 +48,13 @@ pub fn broadcasts() -> Result<Vec<Broadcast>> {
     Ok(found)
 }
 
-/// Indexes of the interfaces that are up and take multicasts, the loopback among them.
-pub fn for_multicast() -> Result<Vec<u32>> {
+/// Indexes of the interfaces that are up and take multicasts. The loopback is among them for IPv4;
+/// over IPv6 nothing can be sent to a group by it.
+pub fn for_multicast(family: Family) -> Result<Vec<u32>> {
     let mut found = Vec::new();
     for entry in entries()? {
-        let takes = entry.has(libc::IFF_MULTICAST) || entry.has(libc::IFF_LOOPBACK);
+        let takes_here = entry.has(libc::IFF_LOOPBACK) && family == Family::V4;
+        let takes = entry.has(libc::IFF_MULTICAST) || takes_here;
         if entry.has(libc::IFF_UP) && takes && !found.contains(&entry.index) {
             found.push(entry.index);
         }
@@ -106,13 +108,15 @@ unsafe fn broadcast_of(entry: &libc::ifaddrs) -> Option<Addr> {
         [entry.ifa_addr, entry.ifa_netmask, entry.ifa_ifu].map(|at| SockAddr::read_v4(at))
     };
     let [own, mask] = [own?, mask?].map(bits);
-    let to = match told.map(bits).filter(|told| *told != 0 && *told != own) {
-        Some(told) => told,
-        // A network of one or two has no address for all; this one stays on the link (RFC 919).
-        None if mask | 1 == u32::MAX => u32::MAX,
-        None => own | !mask,
+    let told = told.map(bits).filter(|told| *told != 0 && *told != own);
+    let follows = match mask {
+        // A single address has no neighbours by itself.
+        u32::MAX => None,
+        // Two have no address in common (RFC 3021) but this one, which stays on the link (RFC 919).
+        _ if mask | 1 == u32::MAX => Some(u32::MAX),
+        _ => Some(own | !mask),
     };
-    Some(Addr::v4(to.to_be_bytes(), 0))
+    told.or(follows).map(|to| Addr::v4(to.to_be_bytes(), 0))
 }
 
 fn bits(addr: Addr) -> u32 {

@@ -67,11 +67,13 @@ impl UdpSocket {
     /// Receives a multicast group's datagrams from now on, by the interface of this index; 0: the
     /// one that the system picks.
     ///
-    /// Errors: `EINVAL` for an address that is no group's; `EAFNOSUPPORT` for one of the other
-    /// family; `EADDRINUSE` when joined already; `ENODEV`; `ENOBUFS` for too many groups.
+    /// A dual-stack socket may join groups of both families.
+    ///
+    /// Errors: `EINVAL` for an address that is no group's; `EAFNOSUPPORT` for an IPv6 group of an
+    /// IPv4 socket; `EADDRINUSE` when joined already; `ENODEV`; `ENOBUFS` for too many groups.
     pub fn join(&self, group: Addr, interface: u32) -> Result<()> {
         let socket = SockRef::from(self);
-        match IpAddr::from(group.on(self.family())?) {
+        match self.group_ip(group)? {
             IpAddr::V4(ip) => {
                 socket.join_multicast_v4_n(&ip, &InterfaceIndexOrAddress::Index(interface))?;
             }
@@ -83,13 +85,18 @@ impl UdpSocket {
     /// Errors: `EADDRNOTAVAIL` for a group that was not joined; otherwise as [`UdpSocket::join`].
     pub fn leave(&self, group: Addr, interface: u32) -> Result<()> {
         let socket = SockRef::from(self);
-        match IpAddr::from(group.on(self.family())?) {
+        match self.group_ip(group)? {
             IpAddr::V4(ip) => {
                 socket.leave_multicast_v4_n(&ip, &InterfaceIndexOrAddress::Index(interface))?;
             }
             IpAddr::V6(ip) => socket.leave_multicast_v6(&ip, interface_of(group, interface))?,
         }
         Ok(())
+    }
+
+    fn group_ip(&self, group: Addr) -> Result<IpAddr> {
+        let own = if group.is_ipv4() { Family::V4 } else { self.family() };
+        Ok(IpAddr::from(group.on(own)?))
     }
 }
 
@@ -102,14 +109,15 @@ fn interface_of(group: Addr, interface: u32) -> u32 {
     }
 }
 
-/// Whether datagrams to it go to a group (RFC 1112, RFC 4291).
-pub fn is_group(addr: Addr) -> bool {
-    IpAddr::from(addr).is_multicast()
-}
-
+/// `addr`, to which datagrams go as to a group (RFC 1112, RFC 4291).
+///
 /// Errors: `EINVAL` for anything but a group.
 pub fn check_group(addr: Addr) -> Result<Addr> {
-    if is_group(addr) {
+    let is_group = match addr.on(Family::V4) {
+        Ok(v4) => IpAddr::from(v4).is_multicast(),
+        Err(_) => IpAddr::from(addr).is_multicast(),
+    };
+    if is_group {
         Ok(addr)
     } else {
         Err(Errno(libc::EINVAL))

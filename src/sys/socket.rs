@@ -1,4 +1,5 @@
-//! The UDP socket a caller hands over: checks, options, and further members of its port group.
+//! A UDP socket, new or one that a caller hands over: checks, options, and further members of its
+//! port group.
 
 use super::addr::{Addr, Family};
 use super::{check, Errno, Result};
@@ -56,7 +57,7 @@ impl Switch {
 
     /// Whether a dual-stack socket has it once more for its IPv4 datagrams.
     fn is_twofold(self) -> bool {
-        matches!(self, Switch::ReceiveErrors | Switch::Tos | Switch::AllGroups)
+        !matches!(self, Switch::Timestamps | Switch::Gro)
     }
 }
 
@@ -117,8 +118,13 @@ impl UdpSocket {
         if address.family == Family::V6 {
             socket.set_only_v6(how.only_v6)?;
         }
-        socket.set_reuse_address(how.reuse_address)?;
-        socket.set_reuse_port(how.reuse_port)?;
+        let share = || {
+            socket.set_reuse_address(how.reuse_address)?;
+            socket.set_reuse_port(how.reuse_port)
+        };
+        if address.port != 0 {
+            share()?;
+        }
         socket.set_broadcast(how.broadcast)?;
         if let Some(device) = &how.device {
             socket.bind_device(Some(device.as_bytes()))?;
@@ -130,6 +136,10 @@ impl UdpSocket {
             socket.set_recv_buffer_size(how.recv_buffer)?;
         }
         socket.bind(&std::net::SocketAddr::from(address).into())?;
+        if address.port == 0 {
+            // Only now: a port that others share would count as free.
+            share()?;
+        }
         Ok(UdpSocket { fd: socket.into(), family: address.family })
     }
 
@@ -236,6 +246,13 @@ impl UdpSocket {
         check(result)?;
         // SAFETY: any bytes are a value of a type of integers, and all were set to zero before.
         Ok(unsafe { value.assume_init() })
+    }
+
+    /// Closes the socket while others may still have its descriptor: that becomes one of `instead`,
+    /// of which every call of theirs says `ENOTSOCK`.
+    pub fn retire(&self, instead: BorrowedFd<'_>) -> Result<()> {
+        // SAFETY: both descriptors are open, and the call takes no pointer.
+        check(unsafe { libc::dup3(instead.as_raw_fd(), self.raw(), libc::O_CLOEXEC) }).map(drop)
     }
 
     /// The descriptor's number, good as long as the socket.

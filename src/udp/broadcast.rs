@@ -12,7 +12,7 @@ use crate::udp::batch::View;
 use crate::udp::peer::{self, Peer};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -49,9 +49,9 @@ pub struct Stats {
     pub kernel_drops: u64,
     /// Messages that left, one for each interface.
     pub sent: u64,
-    /// Messages that an interface refused.
+    /// Messages that an interface refused, or that found none.
     pub send_errors: u64,
-    /// Times that the beacon has sent.
+    /// Times that the beacon has tried.
     pub beacons: u64,
 }
 
@@ -60,7 +60,14 @@ pub struct Stats {
 /// Every method may be called from any thread.
 pub struct Broadcast {
     shared: Arc<Shared>,
-    beacon: Mutex<Option<Beacon>>,
+    beacon: Mutex<Slot>,
+}
+
+/// Where the beacon is.
+enum Slot {
+    Idle,
+    Running(#[allow(dead_code, reason = "dropping it ends it")] Beacon),
+    Closed,
 }
 
 struct Shared {
@@ -120,7 +127,7 @@ impl Broadcast {
             beacons: AtomicU64::new(0),
             log: Logger(Level::None),
         };
-        Ok(Broadcast { shared: Arc::new(shared), beacon: Mutex::new(None) })
+        Ok(Broadcast { shared: Arc::new(shared), beacon: Mutex::new(Slot::Idle) })
     }
 
     /// Hands messages to `visit`: see [`Peer::receive`].
@@ -144,7 +151,7 @@ impl Broadcast {
     /// Sends a message now and then once every `period`, from a thread of ours, in place of the one
     /// before; `None` stops it.
     ///
-    /// Errors: `EMSGSIZE` for one longer than UDP can carry; `EAGAIN`, `EMFILE` when threads or
+    /// Errors: `EMSGSIZE` for one longer than UDP can carry; `ESHUTDOWN` when closed; `EAGAIN`, `EMFILE` when threads or
     /// descriptors are short, the one before being stopped; `EDEADLK` on a thread of ours.
     pub fn beacon(&self, message: &[u8], period: Option<Duration>) -> Result<()> {
         if thread::is_ours() {
@@ -154,13 +161,20 @@ impl Broadcast {
         if message.len() > longest {
             return Err(Errno(libc::EMSGSIZE));
         }
-        let mut beacon = self.beacon.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot();
+        if matches!(*slot, Slot::Closed) {
+            return Err(Errno(libc::ESHUTDOWN));
+        }
         // Only when the one before has ended may the next begin.
-        drop(beacon.take());
+        *slot = Slot::Idle;
         if let Some(period) = period {
-            *beacon = Some(Beacon::start(&self.shared, message.to_vec(), period)?);
+            *slot = Slot::Running(Beacon::start(&self.shared, message.to_vec(), period)?);
         }
         Ok(())
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.beacon.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where messages come in and go to.
@@ -188,7 +202,7 @@ impl Broadcast {
 
     /// Ends the beacon, wakes whoever waits and closes the socket.
     pub fn close(&self) {
-        drop(self.beacon.lock().unwrap_or_else(PoisonError::into_inner).take());
+        *self.slot() = Slot::Closed;
         self.shared.peer.close();
     }
 }
@@ -201,26 +215,33 @@ impl Drop for Broadcast {
 
 impl Shared {
     fn send(&self, message: &[u8]) -> Result<usize> {
-        let destinations = self.destinations()?;
+        let destinations = self.destinations().inspect_err(|_| self.count_refusal())?;
         let mut sent = 0;
-        let mut refusal = Errno(libc::ENETUNREACH);
+        let mut refusal = None;
         for (to, interface) in destinations {
             let departure = Departure { interface, ..Departure::default() };
             match self.peer.send_by(std::iter::once((to, message, departure))) {
                 Ok(count) => sent += count,
                 Err(error) => {
-                    self.send_errors.fetch_add(1, Relaxed);
+                    self.count_refusal();
                     let complaint = format_args!("to {to} by interface {interface}: {error}");
                     self.log.log(Level::Warning, complaint);
-                    refusal = if sent == 0 { error } else { refusal };
+                    refusal.get_or_insert(error);
                 }
             }
         }
-        if sent > 0 {
-            Ok(sent)
-        } else {
-            Err(refusal)
+        match refusal {
+            _ if sent > 0 => Ok(sent),
+            Some(error) => Err(error),
+            None => {
+                self.count_refusal();
+                Err(Errno(libc::ENETUNREACH))
+            }
         }
+    }
+
+    fn count_refusal(&self) {
+        self.send_errors.fetch_add(1, Relaxed);
     }
 
     /// Asked for each time: interfaces come and go.
@@ -233,7 +254,7 @@ impl Shared {
                 .filter(|broadcast| is_meant(broadcast.interface))
                 .map(|broadcast| (broadcast.to.with_port(port), broadcast.interface))
                 .collect(),
-            Some(group) => interfaces::for_multicast()?
+            Some(group) => interfaces::for_multicast(group.family)?
                 .into_iter()
                 .filter(|interface| is_meant(*interface))
                 .map(|interface| (on_link(group.with_port(port), interface), interface))
@@ -264,7 +285,7 @@ fn join(peer: &Peer, group: Addr, interface: u32) -> Result<()> {
         return peer.join(group, interface);
     }
     let mut outcome = Err(Errno(libc::ENODEV));
-    for index in interfaces::for_multicast()? {
+    for index in interfaces::for_multicast(group.family)? {
         match peer.join(group, index) {
             Ok(()) => outcome = Ok(()),
             // One interface that cannot does not keep the others from it.
@@ -314,6 +335,7 @@ fn run_beacon(shared: &Shared, stop: &EventFd, message: &[u8], period: i64) {
         if let Err(error) = shared.send(message) {
             shared.log.log(Level::Warning, format_args!("beacon: {error}"));
         }
+        // Counted whether it went out or not: that it goes on is what the program wants to know.
         shared.beacons.fetch_add(1, Relaxed);
         let now = clock::monotonic();
         next = next.saturating_add(period.saturating_mul(1 + (now - next) / period));

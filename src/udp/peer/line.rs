@@ -15,9 +15,9 @@ use crate::udp::errors::ErrorLog;
 use crate::udp::pace::{self, Pace};
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// How often a call is tried again when its error may be an earlier datagram's.
@@ -39,7 +39,9 @@ pub struct Line {
     bell: EventFd,
     has_rest: AtomicBool,
     is_closed: AtomicBool,
-    /// Whether GRO was asked for, and whether the kernel agreed; written while nobody receives.
+    /// Datagrams that nobody will ask for any more: the peer's count.
+    unread: Arc<AtomicU64>,
+    /// Whether GRO was asked for, and whether the kernel agreed.
     asked_gro: AtomicBool,
     uses_gro: AtomicBool,
     /// Bytes and datagrams of the largest message of the last batch: what to expect of the next.
@@ -47,6 +49,7 @@ pub struct Line {
     expected_datagrams: AtomicUsize,
     /// What the program waits on: the socket and the bell.
     epoll: OnceLock<Epoll>,
+    is_watched: AtomicBool,
     rhythm: Mutex<Rhythm>,
 }
 
@@ -84,7 +87,8 @@ impl Rest {
 }
 
 impl Line {
-    pub fn new(socket: UdpSocket, gso: bool) -> Result<Line> {
+    /// `unread`: where datagrams are counted that nobody will ask for any more.
+    pub fn new(socket: UdpSocket, gso: bool, unread: &Arc<AtomicU64>) -> Result<Line> {
         let uses_gso = gso && socket.has_gso();
         let pace = Pace::new(socket.recv_buffer()? / 4);
         Ok(Line {
@@ -94,22 +98,35 @@ impl Line {
             bell: EventFd::new()?,
             has_rest: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
+            unread: Arc::clone(unread),
             asked_gro: AtomicBool::new(false),
             uses_gro: AtomicBool::new(false),
             expected_bytes: AtomicUsize::new(0),
             expected_datagrams: AtomicUsize::new(1),
             epoll: OnceLock::new(),
+            is_watched: AtomicBool::new(false),
             rhythm: Mutex::new(Rhythm { pace, next: 0 }),
         })
     }
 
-    /// Wakes whoever waits; gives how many datagrams are lost with the rest.
-    pub fn close(&self) -> usize {
+    /// Closes the socket and wakes whoever waits.
+    ///
+    /// Calls may still be inside, and hold on to this: their descriptor is made one of the bell, so
+    /// that the socket itself, with its port and what comes to it, is gone at once.
+    pub fn close(&self) {
         let mut rest = self.rest();
         self.is_closed.store(true, Ordering::SeqCst);
         // A counter at 0 or 1 has room for 1.
         let _ = self.bell.add(1);
-        rest.drain(..).map(|rest| rest.view().count()).sum()
+        for rest in rest.drain(..) {
+            self.count_unread(&rest);
+        }
+        // Without it the socket lives until these calls have left.
+        let _ = self.socket.retire(self.bell.borrow());
+    }
+
+    fn count_unread(&self, rest: &Rest) {
+        self.unread.fetch_add(rest.view().count() as u64, Relaxed);
     }
 
     /// Whether each message in the socket is one datagram, and none came before.
@@ -191,7 +208,7 @@ impl Line {
             self.expected_datagrams.store(datagrams, Relaxed);
             let is_drained = count < wanted;
             if intake.may_wait {
-                self.learn(count, sum, !is_drained);
+                self.learn(count, sum, !is_drained || intake.is_full);
             }
             if is_drained || intake.is_full || intake.most == 0 {
                 return Ok(());
@@ -219,7 +236,10 @@ impl Line {
 
     fn keep(&self, rest: Rest) {
         let mut all = self.rest();
-        if all.is_empty() && !self.is_closed.load(Ordering::SeqCst) {
+        if self.is_closed.load(Ordering::SeqCst) {
+            return self.count_unread(&rest);
+        }
+        if all.is_empty() {
             let _ = self.bell.add(1);
         }
         all.push_back(rest);
@@ -261,8 +281,8 @@ impl Line {
         is_whole && most >= GSO_SEGMENTS_MAX && !self.asked_gro.load(Relaxed)
     }
 
-    /// From here on the kernel may hand over runs. No other thread may be receiving meanwhile: a
-    /// run would pass for one datagram.
+    /// From here on the kernel may hand over runs. No thread may be receiving meanwhile in a way
+    /// that takes each message for one datagram.
     pub fn turn_on_gro(&self) {
         self.asked_gro.store(true, Relaxed);
         let agreed = self.socket.set(Switch::Gro, true).is_ok();
@@ -271,11 +291,14 @@ impl Line {
 
     /// Calls the kernel until its answer is about this call. An ICMP error that an earlier datagram
     /// met is given by whichever call comes next: it is put by for the program to read.
+    /// Telling of it may call the program: no lock may be held.
     pub fn ask<T>(&self, errors: &ErrorLog, mut call: impl FnMut() -> Result<T>) -> Result<T> {
         let mut attempts = 0;
         loop {
             match call() {
                 Err(Errno(libc::EINTR)) => {}
+                // No socket is there any more.
+                Err(Errno(libc::ENOTSOCK)) => return Err(Errno(libc::ESHUTDOWN)),
                 Err(error) if is_own(error) => return Err(error),
                 Err(error) => {
                     attempts += 1;
@@ -307,8 +330,8 @@ impl Line {
     ///
     /// Errors: `ESHUTDOWN` when it is closed, `EINTR` when a signal handler ran on this thread.
     pub fn wait(&self, timeout_ms: i32) -> Result<bool> {
-        let socket = (self.socket.as_fd(), Interest::Readable);
-        let is_ready = poll::wait(&[socket, (self.bell.borrow(), Interest::Readable)], timeout_ms)?;
+        // Waiting on the socket itself would keep it open after its close.
+        let is_ready = poll::wait(&[(self.epoll()?.as_fd(), Interest::Readable)], timeout_ms)?;
         if self.is_closed.load(Ordering::SeqCst) {
             return Err(Errno(libc::ESHUTDOWN));
         }
@@ -317,14 +340,27 @@ impl Line {
 
     /// A descriptor for the program to wait on.
     pub fn fd(&self) -> Result<RawFd> {
+        self.is_watched.store(true, Relaxed);
+        Ok(self.epoll()?.as_fd().as_raw_fd())
+    }
+
+    /// Takes errors that make the program's descriptor readable, where it has one, and that none of
+    /// our calls has met.
+    pub fn settle(&self, errors: &ErrorLog) {
+        if self.is_watched.load(Relaxed) {
+            errors.drain(&self.socket);
+        }
+    }
+
+    fn epoll(&self) -> Result<&Epoll> {
         if let Some(epoll) = self.epoll.get() {
-            return Ok(epoll.raw());
+            return Ok(epoll);
         }
         let fresh = Epoll::new()?;
         fresh.add(self.socket.as_fd(), 0, Watch::Level)?;
         fresh.add(self.bell.borrow(), 1, Watch::Level)?;
         // Of two threads that make one, one is kept.
-        Ok(self.epoll.get_or_init(|| fresh).raw())
+        Ok(self.epoll.get_or_init(|| fresh))
     }
 }
 
@@ -361,12 +397,9 @@ fn view<'a>(message: &Incoming<'a>, size: usize) -> View<'a> {
     View { addr: message.from, stamp: 0, payload, segment, truncated }
 }
 
-/// Errors that no earlier datagram can have left.
-fn is_own(error: Errno) -> bool {
-    matches!(
-        error.0,
-        libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EPERM | libc::EACCES | libc::EINVAL
-    )
+/// Errors that no earlier datagram can have left: Linux makes none of them of an ICMP message.
+pub fn is_own(error: Errno) -> bool {
+    matches!(error.0, libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EPERM | libc::EINVAL)
 }
 
 /// The kernel's ways to say that it has no room, as one.

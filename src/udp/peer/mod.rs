@@ -10,7 +10,7 @@
 mod line;
 mod outbox;
 
-use self::line::{Intake, Line};
+use self::line::{is_own, Intake, Line};
 use crate::log::{Level, Logger};
 use crate::sys::addr::Addr;
 use crate::sys::mmsg::{Arrival, Departure, PAYLOAD_MAX};
@@ -86,9 +86,19 @@ struct Counters {
     received: AtomicU64,
     received_bytes: AtomicU64,
     truncated: AtomicU64,
-    unread: AtomicU64,
+    unread: Arc<AtomicU64>,
     /// Of sockets that are closed.
     kernel_drops: AtomicU64,
+}
+
+/// A datagram that was received by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Single {
+    /// Bytes that it had, or more than `recv_size` when its end is lost.
+    pub length: usize,
+    /// Bytes of it that are there.
+    pub filled: usize,
+    pub from: Addr,
 }
 
 /// A UDP socket that is opened, closed and opened again.
@@ -103,8 +113,18 @@ pub struct Peer {
 
 struct State {
     line: Option<Arc<Line>>,
+    /// Nobody will open it any more.
+    has_ended: bool,
     /// Where it is bound, or will be.
     address: Addr,
+}
+
+impl State {
+    /// Errors: `ENOTCONN` when it is not open, `ESHUTDOWN` when it never will be.
+    fn line(&self) -> Result<&Arc<Line>> {
+        let error = if self.has_ended { libc::ESHUTDOWN } else { libc::ENOTCONN };
+        self.line.as_ref().ok_or(Errno(error))
+    }
 }
 
 impl Peer {
@@ -113,14 +133,14 @@ impl Peer {
         if !(1..=PAYLOAD_MAX).contains(&config.recv_size) {
             return Err(Errno(libc::EINVAL));
         }
-        let state = RwLock::new(State { line: None, address: config.address });
+        let state = RwLock::new(State { line: None, has_ended: false, address: config.address });
         let errors = ErrorLog::new(Logger(Level::None));
         Ok(Peer { config, state, counters: Counters::default(), errors })
     }
 
     /// Opens the socket and binds it.
     ///
-    /// Errors: as [`UdpSocket::open`]; `EISCONN` when it is open.
+    /// Errors: as [`UdpSocket::open`]; `EISCONN` when it is open, `ESHUTDOWN` once closed.
     pub fn open(&self) -> Result<()> {
         let mut state = self.write();
         if state.line.is_some() {
@@ -137,12 +157,18 @@ impl Peer {
         self.open_in(&mut state)
     }
 
-    /// Closes the socket and wakes whoever waits; nothing happens when it is closed.
+    /// Closes the socket for good and wakes whoever waits; nothing happens when it is closed.
+    /// Opened by a call that is under way, it would keep others waiting for ever.
     pub fn close(&self) {
-        self.close_in(&mut self.write());
+        let mut state = self.write();
+        state.has_ended = true;
+        self.close_in(&mut state);
     }
 
     fn open_in(&self, state: &mut State) -> Result<()> {
+        if state.has_ended {
+            return Err(Errno(libc::ESHUTDOWN));
+        }
         let Config { opening, arrival, gso, .. } = &self.config;
         let socket = UdpSocket::open(state.address, opening)?;
         socket.set(Switch::ReceiveErrors, true)?;
@@ -155,15 +181,15 @@ impl Peer {
             }
         }
         state.address = socket.address()?;
-        state.line = Some(Arc::new(Line::new(socket, *gso)?));
+        state.line = Some(Arc::new(Line::new(socket, *gso, &self.counters.unread)?));
         Ok(())
     }
 
     fn close_in(&self, state: &mut State) {
         if let Some(line) = state.line.take() {
-            self.counters.unread.fetch_add(line.close() as u64, Relaxed);
             let drops = line.socket.kernel_drops().unwrap_or(0);
             self.counters.kernel_drops.fetch_add(drops.into(), Relaxed);
+            line.close();
         }
     }
 
@@ -179,7 +205,7 @@ impl Peer {
     ///
     /// Errors: `EAGAIN` when there is none and no waiting was asked for, `ETIMEDOUT` when the time
     /// is over, `EINTR` when a signal handler ran during the wait, `ENOTCONN` when the peer is not
-    /// open, `ESHUTDOWN` when it was closed during the wait.
+    /// open, `ESHUTDOWN` when it was closed meanwhile.
     pub fn receive(
         &self,
         most: usize,
@@ -200,8 +226,15 @@ impl Peer {
                 line.nap();
             }
             match self.take(&line, Intake::new(most, room, may_wait), &mut visit) {
-                Err(Errno(libc::EAGAIN)) if timeout_ms != 0 => {}
+                Err(Errno(libc::EAGAIN)) if may_wait => {}
+                Err(Errno(libc::EAGAIN)) => {
+                    line.settle(&self.errors);
+                    return Err(Errno(libc::EAGAIN));
+                }
                 taken => return taken,
+            }
+            if futile > FUTILE_WAITS {
+                std::thread::sleep(FUTILE_PAUSE);
             }
             let left_ms = match timeout_ms {
                 ..0 => -1,
@@ -210,13 +243,9 @@ impl Peer {
             if left_ms == 0 {
                 return Err(Errno(libc::ETIMEDOUT));
             }
-            if line.wait(left_ms)? {
-                // An error that was taken by none of our calls would end every wait at once.
-                self.errors.drain(&line.socket);
+            // An error that none of our calls has met would end every wait at once.
+            if line.wait(left_ms)? && self.errors.drain(&line.socket) == 0 {
                 futile += 1;
-            }
-            if futile > FUTILE_WAITS {
-                std::thread::sleep(FUTILE_PAUSE);
             }
         }
     }
@@ -241,37 +270,54 @@ impl Peer {
         })
     }
 
-    /// Takes one datagram, without waiting, into `buffer`; gives its length and sender. A length
-    /// above `recv_size` says that the datagram was longer, and cut.
+    /// Takes one datagram, without waiting, into `buffer`.
     ///
     /// Errors: `EAGAIN` when there is none, `ENOTCONN`, `EMSGSIZE` when it does not fit the buffer,
     /// nothing being lost.
-    pub fn receive_from(&self, buffer: &mut [u8]) -> Result<(usize, Addr)> {
-        let state = self.read();
-        let line = state.line.as_ref().ok_or(Errno(libc::ENOTCONN))?;
-        let size = self.config.recv_size;
-        if buffer.len() < size || !line.is_plain() {
-            return self.receive_from_runs(line, buffer);
+    pub fn receive_from(&self, buffer: &mut [u8]) -> Result<Single> {
+        match self.receive_plain(buffer) {
+            Some(Ok(single)) => Ok(single),
+            Some(Err(error)) if is_own(error) && error != Errno(libc::EAGAIN) => Err(error),
+            // Nothing, an error that may be an earlier datagram's, or not the time for it.
+            other => self.receive_from_runs(other.and_then(Result::err), buffer),
         }
-        let received =
-            line.ask(&self.errors, || single::recv_from(&line.socket, &mut buffer[..size]))?;
-        let (length, from) = received;
-        self.count_received(1, length.min(size), length > size);
-        Ok((length, from.ok_or(Errno(libc::EAGAIN))?))
     }
 
-    fn receive_from_runs(&self, line: &Line, buffer: &mut [u8]) -> Result<(usize, Addr)> {
+    /// Where each message is a datagram that fits: straight into the buffer, in one call. `None`
+    /// elsewhere. The lock is held, so that GRO is not turned on meanwhile.
+    fn receive_plain(&self, buffer: &mut [u8]) -> Option<Result<Single>> {
+        let size = self.config.recv_size;
+        let state = self.read();
+        let line = state.line.as_ref().filter(|line| buffer.len() >= size && line.is_plain())?;
+        Some(single::recv_from(&line.socket, &mut buffer[..size]).and_then(|(length, from)| {
+            let from = from.ok_or(Errno(libc::EAGAIN))?;
+            let filled = length.min(size);
+            self.count_received(1, filled, length > size);
+            Ok(Single { length, filled, from })
+        }))
+    }
+
+    fn receive_from_runs(&self, error: Option<Errno>, buffer: &mut [u8]) -> Result<Single> {
+        let line = self.line()?;
+        if error == Some(Errno(libc::EAGAIN)) {
+            line.settle(&self.errors);
+            return Err(Errno(libc::EAGAIN));
+        }
         let mut received = None;
-        self.take(line, Intake::new(1, buffer.len(), false), &mut |view, _, _| {
+        let most = Intake::new(1, buffer.len(), false);
+        self.take(&line, most, &mut |view, _, _| {
             let payload = view.first(1).payload;
             let Some(room) = buffer.get_mut(..payload.len()) else { return 0 };
             if received.is_some() {
                 return 0;
             }
             room.copy_from_slice(payload);
-            received = Some((payload.len() + usize::from(view.truncated), view.addr));
+            let filled = payload.len();
+            let length = filled + usize::from(view.truncated);
+            received = Some(Single { length, filled, from: view.addr });
             1
-        })?;
+        })
+        .inspect_err(|_| line.settle(&self.errors))?;
         received.ok_or(Errno(libc::EMSGSIZE))
     }
 
@@ -305,11 +351,23 @@ impl Peer {
 
     /// Sends one datagram, without waiting. Errors: as [`Peer::send`].
     pub fn send_to(&self, to: Addr, payload: &[u8]) -> Result<()> {
-        let state = self.read();
-        let line = state.line.as_ref().ok_or(Errno(libc::ENOTCONN))?;
-        let to = line.destination(to, payload)?;
-        line.ask(&self.errors, || single::send_to(&line.socket, to, payload))
-            .map_err(line::no_room)?;
+        let attempt = {
+            let state = self.read();
+            let line = state.line()?;
+            let to = line.destination(to, payload)?;
+            single::send_to(&line.socket, to, payload).map_err(|error| (error, to))
+        };
+        match attempt {
+            Err((error, _)) if is_own(error) => return Err(line::no_room(error)),
+            // It may be an earlier datagram's.
+            Err((_, to)) => {
+                let line = self.line()?;
+                self.errors.drain(&line.socket);
+                line.ask(&self.errors, || single::send_to(&line.socket, to, payload))
+                    .map_err(line::no_room)?;
+            }
+            Ok(()) => {}
+        }
         self.counters.sent.fetch_add(1, Relaxed);
         self.counters.sent_bytes.fetch_add(payload.len() as u64, Relaxed);
         Ok(())
@@ -371,12 +429,11 @@ impl Peer {
     }
 
     pub fn stats(&self) -> Stats {
-        let state = self.read();
-        let line = state.line.as_ref();
-        if let Some(line) = line {
+        let line = self.line().ok();
+        if let Some(line) = &line {
             self.errors.drain(&line.socket);
         }
-        let drops = line.map_or(0, |line| line.socket.kernel_drops().unwrap_or(0));
+        let drops = line.as_ref().map_or(0, |line| line.socket.kernel_drops().unwrap_or(0));
         let counters = &self.counters;
         Stats {
             sent: counters.sent.load(Relaxed),
@@ -388,13 +445,13 @@ impl Peer {
             kernel_drops: counters.kernel_drops.load(Relaxed) + u64::from(drops),
             icmp_errors: self.errors.icmp_errors(),
             errors_dropped: self.errors.dropped(),
-            gso: line.is_some_and(|line| line.uses_gso()),
-            gro: line.is_some_and(|line| line.uses_gro()),
+            gso: line.as_ref().is_some_and(|line| line.uses_gso()),
+            gro: line.as_ref().is_some_and(|line| line.uses_gro()),
         }
     }
 
     fn line(&self) -> Result<Arc<Line>> {
-        self.read().line.clone().ok_or(Errno(libc::ENOTCONN))
+        self.read().line().cloned()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {

@@ -10,6 +10,9 @@ use crate::udp::plan::{self, Message};
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// What the kernel says when it has no room.
+const FULL: Errno = Errno(libc::EAGAIN);
+
 /// Buffers of a thread, which a call takes away while it uses them.
 #[derive(Default)]
 struct Outbox {
@@ -106,13 +109,17 @@ impl Outbox {
             let outgoing = messages[next..].iter().map(|message| message.outgoing(payloads));
             match line.ask(errors, || sender.send(&line.socket, outgoing.clone(), 0)) {
                 Ok(count) => {
+                    // An error met half-way is told by nobody.
+                    if next + count < messages.len().min(next + BATCH) {
+                        errors.drain(&line.socket);
+                    }
                     for message in &messages[next..next + count] {
                         sent.datagrams += message.datagrams;
                         sent.bytes += message.end - message.start;
                     }
                     next += count;
                 }
-                Err(error) if messages[next].datagrams > 1 && error != Errno(libc::EAGAIN) => {
+                Err(error) if messages[next].datagrams > 1 && no_room(error) != FULL => {
                     plan::lower(&line.gso_limit, error, messages[next].segment);
                     let singles: Vec<Message> = messages[next].singles().collect();
                     messages.splice(next..=next, singles);
@@ -128,9 +135,11 @@ impl Outbox {
         &mut self,
         line: &Line,
         errors: &ErrorLog,
-        mut datagrams: impl Iterator<Item = (Addr, &'a [u8], Departure)>,
+        datagrams: impl Iterator<Item = (Addr, &'a [u8], Departure)>,
         sent: &mut Sent,
     ) -> Result<()> {
+        // One that ends at a datagram that cannot be might go on behind it.
+        let mut datagrams = datagrams.fuse();
         loop {
             let mut outgoing = Vec::with_capacity(BATCH);
             let mut refused = Ok(());
@@ -151,6 +160,9 @@ impl Outbox {
                 let messages = rest.iter().copied();
                 let count =
                     line.ask(errors, || self.sender.send(&line.socket, messages.clone(), 0))?;
+                if count < rest.len() {
+                    errors.drain(&line.socket);
+                }
                 sent.datagrams += count;
                 sent.bytes += rest[..count].iter().map(|m| m.payload.len()).sum::<usize>();
                 rest = &rest[count..];
@@ -169,6 +181,9 @@ fn prepare<'a>(
 ) -> Result<Outgoing<'a>> {
     let to = line.destination(to, payload)?;
     let source = departure.source.map(|source| source.on(line.socket.family())).transpose()?;
+    if source.is_some_and(|source| source.is_ipv4() != to.is_ipv4()) {
+        return Err(Errno(libc::EINVAL));
+    }
     let departure = Departure { source, ..departure };
     Ok(Outgoing { to, payload, segment: 0, departure })
 }
