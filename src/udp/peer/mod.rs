@@ -1,16 +1,16 @@
 //! The peer: a UDP socket that the program's own threads receive from and send to.
 //!
 //! ```text
-//! receiving   socket → recvmmsg + GRO → caller; what the caller had no room for → rest → caller
+//! receiving   socket → recvmmsg + GRO → caller; what the caller had no room for → pending → caller
 //! sending     caller → batch → sendmmsg + GSO → socket
 //! ```
 //!
 //! No thread of ours is involved, and no call waits unless asked to.
 
-mod line;
+mod open_socket;
 mod outbox;
 
-use self::line::{is_own, Intake, Line};
+use self::open_socket::{is_own, Budget, OpenSocket};
 use crate::log::{Level, Logger};
 use crate::sys::addr::Addr;
 use crate::sys::mmsg::{Arrival, Departure, PAYLOAD_MAX};
@@ -112,7 +112,7 @@ pub struct Peer {
 }
 
 struct State {
-    line: Option<Arc<Line>>,
+    open: Option<Arc<OpenSocket>>,
     /// Nobody will open it any more.
     has_ended: bool,
     /// Where it is bound, or will be.
@@ -121,9 +121,9 @@ struct State {
 
 impl State {
     /// Errors: `ENOTCONN` when it is not open, `ESHUTDOWN` when it never will be.
-    fn line(&self) -> Result<&Arc<Line>> {
+    fn opened(&self) -> Result<&Arc<OpenSocket>> {
         let error = if self.has_ended { libc::ESHUTDOWN } else { libc::ENOTCONN };
-        self.line.as_ref().ok_or(Errno(error))
+        self.open.as_ref().ok_or(Errno(error))
     }
 }
 
@@ -133,7 +133,7 @@ impl Peer {
         if !(1..=PAYLOAD_MAX).contains(&config.recv_size) {
             return Err(Errno(libc::EINVAL));
         }
-        let state = RwLock::new(State { line: None, has_ended: false, address: config.address });
+        let state = RwLock::new(State { open: None, has_ended: false, address: config.address });
         let errors = ErrorLog::new(Logger(Level::None));
         Ok(Peer { config, state, counters: Counters::default(), errors })
     }
@@ -143,7 +143,7 @@ impl Peer {
     /// Errors: as [`UdpSocket::open`]; `EISCONN` when it is open, `ESHUTDOWN` once closed.
     pub fn open(&self) -> Result<()> {
         let mut state = self.write();
-        if state.line.is_some() {
+        if state.open.is_some() {
             return Err(Errno(libc::EISCONN));
         }
         self.open_in(&mut state)
@@ -181,15 +181,15 @@ impl Peer {
             }
         }
         state.address = socket.address()?;
-        state.line = Some(Arc::new(Line::new(socket, *gso, &self.counters.unread)?));
+        state.open = Some(Arc::new(OpenSocket::new(socket, *gso, &self.counters.unread)?));
         Ok(())
     }
 
     fn close_in(&self, state: &mut State) {
-        if let Some(line) = state.line.take() {
-            let drops = line.socket.kernel_drops().unwrap_or(0);
+        if let Some(open) = state.open.take() {
+            let drops = open.socket.kernel_drops().unwrap_or(0);
             self.counters.kernel_drops.fetch_add(drops.into(), Relaxed);
-            line.close();
+            open.close();
         }
     }
 
@@ -213,22 +213,22 @@ impl Peer {
         timeout_ms: i32,
         mut visit: impl FnMut(&View<'_>, i64, Arrival) -> usize,
     ) -> Result<usize> {
-        let line = self.line()?;
-        if line.lacks_gro(&self.config, most) {
+        let open = self.opened()?;
+        if open.lacks_gro(&self.config, most) {
             let _alone = self.write();
-            line.turn_on_gro();
+            open.turn_on_gro();
         }
         let deadline = clock::monotonic().saturating_add(i64::from(timeout_ms) * 1_000_000);
         let mut futile = 0;
         loop {
             let may_wait = timeout_ms != 0;
             if may_wait {
-                line.nap();
+                open.nap();
             }
-            match self.take(&line, Intake::new(most, room, may_wait), &mut visit) {
+            match self.take(&open, Budget::new(most, room, may_wait), &mut visit) {
                 Err(Errno(libc::EAGAIN)) if may_wait => {}
                 Err(Errno(libc::EAGAIN)) => {
-                    line.settle(&self.errors);
+                    open.settle(&self.errors);
                     return Err(Errno(libc::EAGAIN));
                 }
                 taken => return taken,
@@ -244,7 +244,7 @@ impl Peer {
                 return Err(Errno(libc::ETIMEDOUT));
             }
             // An error that none of our calls has met would end every wait at once.
-            if line.wait(left_ms)? && self.errors.drain(&line.socket) == 0 {
+            if open.wait(left_ms)? && self.errors.drain(&open.socket) == 0 {
                 futile += 1;
             }
         }
@@ -252,12 +252,12 @@ impl Peer {
 
     fn take(
         &self,
-        line: &Line,
-        intake: Intake,
+        open: &OpenSocket,
+        budget: Budget,
         visit: &mut impl FnMut(&View<'_>, i64, Arrival) -> usize,
     ) -> Result<usize> {
         let mut now = None;
-        line.receive(&self.config, &self.errors, intake, |view, arrival| {
+        open.receive(&self.config, &self.errors, budget, |view, arrival| {
             let delay = arrival.stamp.map_or(0, |stamp| {
                 // The clock may have been set back since the datagram came.
                 (*now.get_or_insert_with(clock::realtime) - stamp).max(0)
@@ -288,8 +288,8 @@ impl Peer {
     fn receive_plain(&self, buffer: &mut [u8]) -> Option<Result<Single>> {
         let size = self.config.recv_size;
         let state = self.read();
-        let line = state.line.as_ref().filter(|line| buffer.len() >= size && line.is_plain())?;
-        Some(single::recv_from(&line.socket, &mut buffer[..size]).and_then(|(length, from)| {
+        let open = state.open.as_ref().filter(|open| buffer.len() >= size && open.is_plain())?;
+        Some(single::recv_from(&open.socket, &mut buffer[..size]).and_then(|(length, from)| {
             let from = from.ok_or(Errno(libc::EAGAIN))?;
             let filled = length.min(size);
             self.count_received(1, filled, length > size);
@@ -298,14 +298,14 @@ impl Peer {
     }
 
     fn receive_from_runs(&self, error: Option<Errno>, buffer: &mut [u8]) -> Result<Single> {
-        let line = self.line()?;
+        let open = self.opened()?;
         if error == Some(Errno(libc::EAGAIN)) {
-            line.settle(&self.errors);
+            open.settle(&self.errors);
             return Err(Errno(libc::EAGAIN));
         }
         let mut received = None;
-        let most = Intake::new(1, buffer.len(), false);
-        self.take(&line, most, &mut |view, _, _| {
+        let most = Budget::new(1, buffer.len(), false);
+        self.take(&open, most, &mut |view, _, _| {
             let payload = view.first(1).payload;
             let Some(room) = buffer.get_mut(..payload.len()) else { return 0 };
             if received.is_some() {
@@ -317,7 +317,7 @@ impl Peer {
             received = Some(Single { length, filled, from: view.addr });
             1
         })
-        .inspect_err(|_| line.settle(&self.errors))?;
+        .inspect_err(|_| open.settle(&self.errors))?;
         received.ok_or(Errno(libc::EMSGSIZE))
     }
 
@@ -336,8 +336,8 @@ impl Peer {
     /// `EAFNOSUPPORT`, `EINVAL` for what no socket, or not this one, can send; `ENOTCONN`; others as
     /// sendmsg(2).
     pub fn send<'a>(&self, datagrams: impl Iterator<Item = (Addr, &'a [u8])>) -> Result<usize> {
-        let line = self.line()?;
-        self.count_sent(outbox::send(&line, &self.errors, datagrams))
+        let open = self.opened()?;
+        self.count_sent(outbox::send(&open, &self.errors, datagrams))
     }
 
     /// The same with datagrams that are to leave in a certain way.
@@ -345,26 +345,26 @@ impl Peer {
         &self,
         datagrams: impl Iterator<Item = (Addr, &'a [u8], Departure)>,
     ) -> Result<usize> {
-        let line = self.line()?;
-        self.count_sent(outbox::send_by(&line, &self.errors, datagrams))
+        let open = self.opened()?;
+        self.count_sent(outbox::send_by(&open, &self.errors, datagrams))
     }
 
     /// Sends one datagram, without waiting. Errors: as [`Peer::send`].
     pub fn send_to(&self, to: Addr, payload: &[u8]) -> Result<()> {
         let attempt = {
             let state = self.read();
-            let line = state.line()?;
-            let to = line.destination(to, payload)?;
-            single::send_to(&line.socket, to, payload).map_err(|error| (error, to))
+            let open = state.opened()?;
+            let to = open.destination(to, payload)?;
+            single::send_to(&open.socket, to, payload).map_err(|error| (error, to))
         };
         match attempt {
-            Err((error, _)) if is_own(error) => return Err(line::no_room(error)),
+            Err((error, _)) if is_own(error) => return Err(open_socket::no_room(error)),
             // It may be an earlier datagram's.
             Err((_, to)) => {
-                let line = self.line()?;
-                self.errors.drain(&line.socket);
-                line.ask(&self.errors, || single::send_to(&line.socket, to, payload))
-                    .map_err(line::no_room)?;
+                let open = self.opened()?;
+                self.errors.drain(&open.socket);
+                open.ask(&self.errors, || single::send_to(&open.socket, to, payload))
+                    .map_err(open_socket::no_room)?;
             }
             Ok(()) => {}
         }
@@ -383,8 +383,8 @@ impl Peer {
     /// Bytes of the send and the receive buffer, the kernel's bookkeeping included; both 0 when it
     /// is not open.
     pub fn buffers(&self) -> Result<(usize, usize)> {
-        match &self.read().line {
-            Some(line) => Ok((line.socket.send_buffer()?, line.socket.recv_buffer()?)),
+        match &self.read().open {
+            Some(open) => Ok((open.socket.send_buffer()?, open.socket.recv_buffer()?)),
             None => Ok((0, 0)),
         }
     }
@@ -397,43 +397,43 @@ impl Peer {
     /// A descriptor that is readable exactly while datagrams or errors are there, valid until the
     /// peer is closed.
     pub fn fd(&self) -> Result<RawFd> {
-        self.line()?.fd()
+        self.opened()?.fd()
     }
 
     /// The socket's own descriptor, valid until the peer is closed.
     pub fn socket_fd(&self) -> Result<RawFd> {
-        Ok(self.line()?.socket.raw())
+        Ok(self.opened()?.socket.raw())
     }
 
     /// Errors: as [`UdpSocket::adjust`].
     pub fn adjust(&self, setting: Setting, value: i32) -> Result<()> {
-        self.line()?.socket.adjust(setting, value)
+        self.opened()?.socket.adjust(setting, value)
     }
 
     /// Errors: as [`UdpSocket::join`].
     pub fn join(&self, group: Addr, interface: u32) -> Result<()> {
-        self.line()?.socket.join(group, interface)
+        self.opened()?.socket.join(group, interface)
     }
 
     /// Errors: as [`UdpSocket::leave`].
     pub fn leave(&self, group: Addr, interface: u32) -> Result<()> {
-        self.line()?.socket.leave(group, interface)
+        self.opened()?.socket.leave(group, interface)
     }
 
     /// Up to `most` errors not yet asked for, oldest first.
     pub fn errors(&self, most: usize) -> Vec<SendError> {
-        if let Ok(line) = self.line() {
-            self.errors.drain(&line.socket);
+        if let Ok(open) = self.opened() {
+            self.errors.drain(&open.socket);
         }
         self.errors.take(most)
     }
 
     pub fn stats(&self) -> Stats {
-        let line = self.line().ok();
-        if let Some(line) = &line {
-            self.errors.drain(&line.socket);
+        let open = self.opened().ok();
+        if let Some(open) = &open {
+            self.errors.drain(&open.socket);
         }
-        let drops = line.as_ref().map_or(0, |line| line.socket.kernel_drops().unwrap_or(0));
+        let drops = open.as_ref().map_or(0, |open| open.socket.kernel_drops().unwrap_or(0));
         let counters = &self.counters;
         Stats {
             sent: counters.sent.load(Relaxed),
@@ -445,13 +445,13 @@ impl Peer {
             kernel_drops: counters.kernel_drops.load(Relaxed) + u64::from(drops),
             icmp_errors: self.errors.icmp_errors(),
             errors_dropped: self.errors.dropped(),
-            gso: line.as_ref().is_some_and(|line| line.uses_gso()),
-            gro: line.as_ref().is_some_and(|line| line.uses_gro()),
+            gso: open.as_ref().is_some_and(|open| open.uses_gso()),
+            gro: open.as_ref().is_some_and(|open| open.uses_gro()),
         }
     }
 
-    fn line(&self) -> Result<Arc<Line>> {
-        self.read().line().cloned()
+    fn opened(&self) -> Result<Arc<OpenSocket>> {
+        self.read().opened().cloned()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {

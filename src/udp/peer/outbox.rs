@@ -1,6 +1,6 @@
 //! A peer's way out: many datagrams a system call.
 
-use super::line::{no_room, Line};
+use super::open_socket::{no_room, OpenSocket};
 use crate::sys::addr::Addr;
 use crate::sys::mmsg::{Departure, Outgoing, Sender, BATCH};
 use crate::sys::{Errno, Result};
@@ -34,13 +34,13 @@ pub struct Sent {
 
 /// Sends datagrams: see [`super::Peer::send`]. Neighbours of one destination go together.
 pub fn send<'a>(
-    line: &Line,
+    open: &OpenSocket,
     errors: &ErrorLog,
     datagrams: impl Iterator<Item = (Addr, &'a [u8])>,
 ) -> Result<Sent> {
     let mut outbox = OUTBOX.take().unwrap_or_default();
     let mut sent = Sent::default();
-    let outcome = outbox.send(line, errors, datagrams, &mut sent);
+    let outcome = outbox.send(open, errors, datagrams, &mut sent);
     outbox.batch.clear();
     OUTBOX.set(Some(outbox));
     finish(sent, outcome)
@@ -48,13 +48,13 @@ pub fn send<'a>(
 
 /// Sends datagrams that are to leave in a certain way, each a message of its own.
 pub fn send_by<'a>(
-    line: &Line,
+    open: &OpenSocket,
     errors: &ErrorLog,
     datagrams: impl Iterator<Item = (Addr, &'a [u8], Departure)>,
 ) -> Result<Sent> {
     let mut outbox = OUTBOX.take().unwrap_or_default();
     let mut sent = Sent::default();
-    let outcome = outbox.send_by(line, errors, datagrams, &mut sent);
+    let outcome = outbox.send_by(open, errors, datagrams, &mut sent);
     OUTBOX.set(Some(outbox));
     finish(sent, outcome)
 }
@@ -70,7 +70,7 @@ fn finish(sent: Sent, outcome: Result<()>) -> Result<Sent> {
 impl Outbox {
     fn send<'a>(
         &mut self,
-        line: &Line,
+        open: &OpenSocket,
         errors: &ErrorLog,
         datagrams: impl Iterator<Item = (Addr, &'a [u8])>,
         sent: &mut Sent,
@@ -84,34 +84,34 @@ impl Outbox {
                 continue;
             }
             if !self.batch.may_append(payload.len()) {
-                self.flush(line, errors, sent)?;
+                self.flush(open, errors, sent)?;
             }
-            match line.destination(to, payload) {
+            match open.destination(to, payload) {
                 Ok(destination) => self.batch.append(&View::single(destination, 0, payload)),
                 Err(error) => {
-                    self.flush(line, errors, sent)?;
+                    self.flush(open, errors, sent)?;
                     return Err(error);
                 }
             }
             // An empty datagram has no place in a run.
             last = (!payload.is_empty()).then_some((to, payload.len()));
         }
-        self.flush(line, errors, sent)
+        self.flush(open, errors, sent)
     }
 
     /// Sends what is in the batch.
-    fn flush(&mut self, line: &Line, errors: &ErrorLog, sent: &mut Sent) -> Result<()> {
+    fn flush(&mut self, open: &OpenSocket, errors: &ErrorLog, sent: &mut Sent) -> Result<()> {
         let Outbox { sender, batch, messages } = self;
-        plan::plan(batch, line.gso_limit.load(Relaxed), messages);
+        plan::plan(batch, open.gso_limit.load(Relaxed), messages);
         let mut next = 0;
         while next < messages.len() {
             let payloads = batch.payloads();
             let outgoing = messages[next..].iter().map(|message| message.outgoing(payloads));
-            match line.ask(errors, || sender.send(&line.socket, outgoing.clone(), 0)) {
+            match open.ask(errors, || sender.send(&open.socket, outgoing.clone(), 0)) {
                 Ok(count) => {
                     // An error met half-way is told by nobody.
                     if next + count < messages.len().min(next + BATCH) {
-                        errors.drain(&line.socket);
+                        errors.drain(&open.socket);
                     }
                     for message in &messages[next..next + count] {
                         sent.datagrams += message.datagrams;
@@ -120,7 +120,7 @@ impl Outbox {
                     next += count;
                 }
                 Err(error) if messages[next].datagrams > 1 && no_room(error) != FULL => {
-                    plan::lower(&line.gso_limit, error, messages[next].segment);
+                    plan::lower(&open.gso_limit, error, messages[next].segment);
                     let singles: Vec<Message> = messages[next].singles().collect();
                     messages.splice(next..=next, singles);
                 }
@@ -133,7 +133,7 @@ impl Outbox {
 
     fn send_by<'a>(
         &mut self,
-        line: &Line,
+        open: &OpenSocket,
         errors: &ErrorLog,
         datagrams: impl Iterator<Item = (Addr, &'a [u8], Departure)>,
         sent: &mut Sent,
@@ -144,7 +144,7 @@ impl Outbox {
             let mut outgoing = Vec::with_capacity(BATCH);
             let mut refused = Ok(());
             for (to, payload, departure) in datagrams.by_ref().take(BATCH) {
-                match prepare(line, to, payload, departure) {
+                match prepare(open, to, payload, departure) {
                     Ok(message) => outgoing.push(message),
                     Err(error) => {
                         refused = Err(error);
@@ -159,9 +159,9 @@ impl Outbox {
             while !rest.is_empty() {
                 let messages = rest.iter().copied();
                 let count =
-                    line.ask(errors, || self.sender.send(&line.socket, messages.clone(), 0))?;
+                    open.ask(errors, || self.sender.send(&open.socket, messages.clone(), 0))?;
                 if count < rest.len() {
-                    errors.drain(&line.socket);
+                    errors.drain(&open.socket);
                 }
                 sent.datagrams += count;
                 sent.bytes += rest[..count].iter().map(|m| m.payload.len()).sum::<usize>();
@@ -174,13 +174,13 @@ impl Outbox {
 
 /// The message as the socket names its ends.
 fn prepare<'a>(
-    line: &Line,
+    open: &OpenSocket,
     to: Addr,
     payload: &'a [u8],
     departure: Departure,
 ) -> Result<Outgoing<'a>> {
-    let to = line.destination(to, payload)?;
-    let source = departure.source.map(|source| source.on(line.socket.family())).transpose()?;
+    let to = open.destination(to, payload)?;
+    let source = departure.source.map(|source| source.on(open.socket.family())).transpose()?;
     if source.is_some_and(|source| source.is_ipv4() != to.is_ipv4()) {
         return Err(Errno(libc::EINVAL));
     }

@@ -30,14 +30,14 @@ thread_local! {
     static RECEIVER: Cell<Option<Box<Receiver>>> = const { Cell::new(None) };
 }
 
-pub struct Line {
+pub struct OpenSocket {
     pub socket: UdpSocket,
     /// Longest datagram that may go out with others by GSO; 0: none.
     pub gso_limit: AtomicUsize,
-    rest: Mutex<VecDeque<Rest>>,
-    /// Readable while there is a rest, and once the line is closed.
-    bell: EventFd,
-    has_rest: AtomicBool,
+    pending: Mutex<VecDeque<Pending>>,
+    /// Readable while something is pending, and once the socket is closed.
+    wakeup: EventFd,
+    has_pending: AtomicBool,
     is_closed: AtomicBool,
     /// Datagrams that nobody will ask for any more: the peer's count.
     unread: Arc<AtomicU64>,
@@ -47,21 +47,21 @@ pub struct Line {
     /// Bytes and datagrams of the largest message of the last batch: what to expect of the next.
     expected_bytes: AtomicUsize,
     expected_datagrams: AtomicUsize,
-    /// What the program waits on: the socket and the bell.
+    /// What the program waits on: the socket and `wakeup`.
     epoll: OnceLock<Epoll>,
     is_watched: AtomicBool,
-    rhythm: Mutex<Rhythm>,
+    pacing: Mutex<Pacing>,
 }
 
 /// When a caller that may wait should look again.
-struct Rhythm {
+struct Pacing {
     pace: Pace,
     /// Monotonic time before which it would only find the first few of a batch.
     next: i64,
 }
 
 /// A message, or the end of one, that the program had no room for.
-struct Rest {
+struct Pending {
     from: Addr,
     arrival: Arrival,
     payload: Vec<u8>,
@@ -69,10 +69,10 @@ struct Rest {
     truncated: bool,
 }
 
-impl Rest {
-    fn of(view: &View<'_>, arrival: Arrival) -> Rest {
+impl Pending {
+    fn of(view: &View<'_>, arrival: Arrival) -> Pending {
         let View { addr, payload, segment, truncated, .. } = *view;
-        Rest { from: addr, arrival, payload: payload.to_vec(), segment, truncated }
+        Pending { from: addr, arrival, payload: payload.to_vec(), segment, truncated }
     }
 
     fn view(&self) -> View<'_> {
@@ -86,17 +86,17 @@ impl Rest {
     }
 }
 
-impl Line {
+impl OpenSocket {
     /// `unread`: where datagrams are counted that nobody will ask for any more.
-    pub fn new(socket: UdpSocket, gso: bool, unread: &Arc<AtomicU64>) -> Result<Line> {
+    pub fn new(socket: UdpSocket, gso: bool, unread: &Arc<AtomicU64>) -> Result<OpenSocket> {
         let uses_gso = gso && socket.has_gso();
         let pace = Pace::new(socket.recv_buffer()? / 4);
-        Ok(Line {
+        Ok(OpenSocket {
             socket,
             gso_limit: AtomicUsize::new(if uses_gso { GSO_PAYLOAD_MAX } else { 0 }),
-            rest: Mutex::default(),
-            bell: EventFd::new()?,
-            has_rest: AtomicBool::new(false),
+            pending: Mutex::default(),
+            wakeup: EventFd::new()?,
+            has_pending: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
             unread: Arc::clone(unread),
             asked_gro: AtomicBool::new(false),
@@ -105,33 +105,33 @@ impl Line {
             expected_datagrams: AtomicUsize::new(1),
             epoll: OnceLock::new(),
             is_watched: AtomicBool::new(false),
-            rhythm: Mutex::new(Rhythm { pace, next: 0 }),
+            pacing: Mutex::new(Pacing { pace, next: 0 }),
         })
     }
 
     /// Closes the socket and wakes whoever waits.
     ///
-    /// Calls may still be inside, and hold on to this: their descriptor is made one of the bell, so
+    /// Calls may still be inside, and hold on to this: their descriptor is made that of `wakeup`, so
     /// that the socket itself, with its port and what comes to it, is gone at once.
     pub fn close(&self) {
-        let mut rest = self.rest();
+        let mut pending = self.pending();
         self.is_closed.store(true, Ordering::SeqCst);
         // A counter at 0 or 1 has room for 1.
-        let _ = self.bell.add(1);
-        for rest in rest.drain(..) {
-            self.count_unread(&rest);
+        let _ = self.wakeup.add(1);
+        for pending in pending.drain(..) {
+            self.count_unread(&pending);
         }
         // Without it the socket lives until these calls have left.
-        let _ = self.socket.retire(self.bell.borrow());
+        let _ = self.socket.retire(self.wakeup.borrow());
     }
 
-    fn count_unread(&self, rest: &Rest) {
-        self.unread.fetch_add(rest.view().count() as u64, Relaxed);
+    fn count_unread(&self, pending: &Pending) {
+        self.unread.fetch_add(pending.view().count() as u64, Relaxed);
     }
 
     /// Whether each message in the socket is one datagram, and none came before.
     pub fn is_plain(&self) -> bool {
-        !self.uses_gro.load(Relaxed) && !self.has_rest.load(Ordering::Acquire)
+        !self.uses_gro.load(Relaxed) && !self.has_pending.load(Ordering::Acquire)
     }
 
     pub fn uses_gro(&self) -> bool {
@@ -147,29 +147,29 @@ impl Line {
         &self,
         config: &Config,
         errors: &ErrorLog,
-        mut intake: Intake,
+        mut budget: Budget,
         mut visit: impl FnMut(&View<'_>, Arrival) -> usize,
     ) -> Result<usize> {
-        if self.has_rest.load(Ordering::Acquire) {
-            if let Some(taken) = self.take_rest(&mut visit) {
+        if self.has_pending.load(Ordering::Acquire) {
+            if let Some(taken) = self.take_pending(&mut visit) {
                 return Ok(taken);
             }
         }
         let mut receiver = RECEIVER.take().unwrap_or_else(|| Box::new(Receiver::new(PAYLOAD_MAX)));
-        let received = self.fill(&mut receiver, config.recv_size, errors, &mut intake, &mut visit);
+        let received = self.fill(&mut receiver, config.recv_size, errors, &mut budget, &mut visit);
         RECEIVER.set(Some(receiver));
         match received {
             // An error that comes again is told by the next call.
-            Err(_) if intake.taken > 0 => Ok(intake.taken),
+            Err(_) if budget.taken > 0 => Ok(budget.taken),
             Err(error) => Err(error),
-            Ok(()) => Ok(intake.taken),
+            Ok(()) => Ok(budget.taken),
         }
     }
 
     /// Naps where datagrams come so fast that a caller who waits would be woken for each: see
     /// [`Pace`].
     pub fn nap(&self) {
-        let next = self.rhythm.lock().unwrap_or_else(PoisonError::into_inner).next;
+        let next = self.pacing.lock().unwrap_or_else(PoisonError::into_inner).next;
         if let Ok(nap @ 1..) = u64::try_from(next - clock::monotonic()) {
             std::thread::sleep(Duration::from_nanos(nap));
         }
@@ -178,9 +178,9 @@ impl Line {
     /// Learns from a look that found so many messages. A caller who left some behind, or may have,
     /// need not nap before the next.
     fn learn(&self, messages: usize, bytes: usize, left_some: bool) {
-        let mut rhythm = self.rhythm.lock().unwrap_or_else(PoisonError::into_inner);
-        let nap = rhythm.pace.nap(messages, bytes).filter(|_| !left_some);
-        rhythm.next = nap.map_or(0, |nap| clock::monotonic() + nap.as_nanos() as i64);
+        let mut pacing = self.pacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let nap = pacing.pace.nap(messages, bytes).filter(|_| !left_some);
+        pacing.next = nap.map_or(0, |nap| clock::monotonic() + nap.as_nanos() as i64);
     }
 
     /// Receives until the caller has enough or nothing is left.
@@ -189,11 +189,11 @@ impl Line {
         receiver: &mut Receiver,
         size: usize,
         errors: &ErrorLog,
-        intake: &mut Intake,
+        budget: &mut Budget,
         visit: &mut impl FnMut(&View<'_>, Arrival) -> usize,
     ) -> Result<()> {
         loop {
-            let wanted = intake
+            let wanted = budget
                 .messages(self.expected_datagrams.load(Relaxed), self.expected_bytes.load(Relaxed));
             let count = self.ask(errors, || receiver.receive(&self.socket, wanted))?;
             let (mut bytes, mut datagrams, mut sum) = (0, 1, 0);
@@ -202,76 +202,76 @@ impl Line {
                 bytes = bytes.max(view.payload.len());
                 sum += view.payload.len() + (view.count() - 1) * pace::OVERHEAD;
                 datagrams = datagrams.max(view.count());
-                self.hand_out(&view, message.arrival, intake, visit);
+                self.deliver(&view, message.arrival, budget, visit);
             }
             self.expected_bytes.store(bytes, Relaxed);
             self.expected_datagrams.store(datagrams, Relaxed);
             let is_drained = count < wanted;
-            if intake.may_wait {
-                self.learn(count, sum, !is_drained || intake.is_full);
+            if budget.may_wait {
+                self.learn(count, sum, !is_drained || budget.is_full);
             }
-            if is_drained || intake.is_full || intake.most == 0 {
+            if is_drained || budget.is_full || budget.most == 0 {
                 return Ok(());
             }
         }
     }
 
-    fn hand_out(
+    fn deliver(
         &self,
         view: &View<'_>,
         arrival: Arrival,
-        intake: &mut Intake,
+        budget: &mut Budget,
         visit: &mut impl FnMut(&View<'_>, Arrival) -> usize,
     ) {
-        let taken = if intake.is_full { 0 } else { visit(view, arrival) };
-        intake.taken += taken;
-        intake.most = intake.most.saturating_sub(taken);
-        intake.room = intake.room.saturating_sub(view.prefix(taken));
+        let taken = if budget.is_full { 0 } else { visit(view, arrival) };
+        budget.taken += taken;
+        budget.most = budget.most.saturating_sub(taken);
+        budget.room = budget.room.saturating_sub(view.prefix(taken));
         if taken < view.count() {
-            intake.is_full = true;
-            let rest = if taken == 0 { *view } else { view.after(taken) };
-            self.keep(Rest::of(&rest, arrival));
+            budget.is_full = true;
+            let pending = if taken == 0 { *view } else { view.after(taken) };
+            self.keep(Pending::of(&pending, arrival));
         }
     }
 
-    fn keep(&self, rest: Rest) {
-        let mut all = self.rest();
+    fn keep(&self, pending: Pending) {
+        let mut all = self.pending();
         if self.is_closed.load(Ordering::SeqCst) {
-            return self.count_unread(&rest);
+            return self.count_unread(&pending);
         }
         if all.is_empty() {
-            let _ = self.bell.add(1);
+            let _ = self.wakeup.add(1);
         }
-        all.push_back(rest);
-        self.has_rest.store(true, Ordering::Release);
+        all.push_back(pending);
+        self.has_pending.store(true, Ordering::Release);
     }
 
     /// `None` when another thread was faster.
-    fn take_rest(&self, visit: &mut impl FnMut(&View<'_>, Arrival) -> usize) -> Option<usize> {
-        let mut all = self.rest();
+    fn take_pending(&self, visit: &mut impl FnMut(&View<'_>, Arrival) -> usize) -> Option<usize> {
+        let mut all = self.pending();
         let mut taken = None;
-        while let Some(rest) = all.front_mut() {
-            let view = rest.view();
-            let count = visit(&view, rest.arrival);
+        while let Some(pending) = all.front_mut() {
+            let view = pending.view();
+            let count = visit(&view, pending.arrival);
             *taken.get_or_insert(0) += count;
             if count < view.count() {
                 let done = view.prefix(count);
-                rest.payload.drain(..done);
+                pending.payload.drain(..done);
                 break;
             }
             all.pop_front();
         }
         if all.is_empty() {
-            self.has_rest.store(false, Ordering::Release);
+            self.has_pending.store(false, Ordering::Release);
             if !self.is_closed.load(Ordering::SeqCst) {
-                self.bell.clear();
+                self.wakeup.clear();
             }
         }
         taken
     }
 
-    fn rest(&self) -> MutexGuard<'_, VecDeque<Rest>> {
-        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending(&self) -> MutexGuard<'_, VecDeque<Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a caller that takes `most` datagrams at a time should have GRO turned on: one that
@@ -358,14 +358,14 @@ impl Line {
         }
         let fresh = Epoll::new()?;
         fresh.add(self.socket.as_fd(), 0, Watch::Level)?;
-        fresh.add(self.bell.borrow(), 1, Watch::Level)?;
+        fresh.add(self.wakeup.borrow(), 1, Watch::Level)?;
         // Of two threads that make one, one is kept.
         Ok(self.epoll.get_or_init(|| fresh))
     }
 }
 
 /// What a caller has asked for, and got.
-pub struct Intake {
+pub struct Budget {
     /// Datagrams, and bytes of payload, that it still has room for.
     most: usize,
     room: usize,
@@ -375,9 +375,9 @@ pub struct Intake {
     is_full: bool,
 }
 
-impl Intake {
-    pub fn new(most: usize, room: usize, may_wait: bool) -> Intake {
-        Intake { most, room, may_wait, taken: 0, is_full: false }
+impl Budget {
+    pub fn new(most: usize, room: usize, may_wait: bool) -> Budget {
+        Budget { most, room, may_wait, taken: 0, is_full: false }
     }
 
     /// How many messages to ask the kernel for, when each is of this size.
