@@ -11,7 +11,7 @@ from pyhelpers._arguments import number, octets
 from pyhelpers._backend import backend
 from pyhelpers._datagrams import Truncated
 from pyhelpers._errors import SendError
-from pyhelpers._line import BATCH, OTHER_SENDER, SOCKET_TOS, Line
+from pyhelpers._open_socket import BATCH, OTHER_SENDER, SOCKET_TOS, OpenSocket
 from pyhelpers._waiting import NOTHING
 from pyhelpers.wirelog import WireLog, openWL
 
@@ -85,12 +85,12 @@ def _option(name, constant, places, meaning):
     option = backend.constant(constant)
 
     def read(self):
-        line = self._line or self._opened()
-        return line.python_socket().getsockopt(*places[line.family == socket.AF_INET6])
+        sock = self._socket or self._opened()
+        return sock.python_socket().getsockopt(*places[sock.family == socket.AF_INET6])
 
     def write(self, value):
-        line = self._line or self._opened()
-        line.check(_lib.peer_set(line.value, option, number(name, value, 0, 255)))
+        sock = self._socket or self._opened()
+        sock.check(_lib.peer_set(sock.value, option, number(name, value, 0, 255)))
 
     return property(read, write, doc=meaning + " Of the open peer alone. ValueError; OSError.")
 
@@ -140,7 +140,7 @@ class Peer(Mixin):
     MaxGramSize = UDP_IPv6_MAX_SAFE_PAYLOAD
 
     #: What an open peer has.
-    _line = None
+    _socket = None
     #: What datagrams are received into one at a time, for one thread each; none of a closed peer.
     _rooms = []
     #: Why the last open failed: number and text.
@@ -194,8 +194,8 @@ class Peer(Mixin):
     def ls(self):
         """A ``socket.socket`` of the open peer, None of a closed one: for its options, and to wait
         until it is writable. To read from it would take datagrams away; its end is the peer's."""
-        line = self._line
-        return line.python_socket() if line else None
+        sock = self._socket
+        return sock.python_socket() if sock else None
 
     def open(self):
         """Opens the socket and binds it to ``ha``; an open peer is closed first.
@@ -207,13 +207,13 @@ class Peer(Mixin):
         """
         self._close()
         try:
-            line = Line(self)
+            sock = OpenSocket(self)
         except EnvironmentError as error:
             self._refusal = error.errno, "%s: %s" % (self.ha, error.strerror)
             logger.error("Error opening UDP %s\n %s\n", self.ha, error)
             return False
-        self.ha = line.address
-        self._line = line
+        self.ha = sock.address
+        self._socket = sock
         self._rooms = []
         self.opened = True
         return True
@@ -230,20 +230,20 @@ class Peer(Mixin):
         return not self.opened
 
     def _close(self):
-        line, self._line = self._line, None
+        sock, self._socket = self._socket, None
         self._rooms = []
         self.opened = False
-        if line:
-            line.close()
+        if sock:
+            sock.close()
 
     def _opened(self):
         """Raises what a method of a closed peer does."""
         raise OSError(errno.EBADF, "the peer %r is closed" % (self.name,))
 
-    def _refuse(self, line, code, doing):
+    def _refuse(self, sock, code, doing):
         """Raises what the code means."""
         try:
-            line.check(code)
+            sock.check(code)
         except EnvironmentError as error:
             # That it is closed is no news to the program that did so.
             if error.errno != errno.EBADF:
@@ -252,8 +252,8 @@ class Peer(Mixin):
 
     def actualBufSizes(self):
         """(send, receive): bytes of the socket's buffers; (0, 0) of a closed peer."""
-        line = self._line
-        return line.buffer_sizes() if line else (0, 0)
+        sock = self._socket
+        return sock.buffer_sizes() if sock else (0, 0)
 
     def receive(self, **kwa):
         """The next datagram, (data, sa): its payload, and the address that it came from. When there
@@ -265,12 +265,13 @@ class Peer(Mixin):
         try:
             room = rooms.pop()
         except IndexError:
-            room = (self._line or self._opened()).room()
+            room = (self._socket or self._opened()).room()
         length = room.take()
         if length < 0:
             rooms.append(room)
             if length not in NOTHING:
-                self._refuse(self._line or self._opened(), length, "receive on UDP %s" % (self.ha,))
+                sock = self._socket or self._opened()
+                self._refuse(sock, length, "receive on UDP %s" % (self.ha,))
             return b"", None
         if length >= OTHER_SENDER:
             length -= OTHER_SENDER
@@ -293,10 +294,10 @@ class Peer(Mixin):
         ``max_n`` of 64 or more the kernel hands over runs of datagrams at once (UDP GRO). Errors:
         OSError, with EBADF when another thread closes the peer meanwhile; ValueError.
         """
-        line = self._line or self._opened()
-        inbox, count = self._receive_batch(line, max_n, timeout)
+        sock = self._socket or self._opened()
+        inbox, count = self._receive_batch(sock, max_n, timeout)
         received = inbox.pairs(count)
-        line.inboxes.append(inbox)
+        sock.inboxes.append(inbox)
         if self.wl:
             for data, sa in received:
                 self.wl.writeRx(data, who=sa)
@@ -305,33 +306,33 @@ class Peer(Mixin):
     def receive_arrivals(self, max_n=64, timeout=0):
         """The same as :meth:`receive_many`, as a list of :class:`Arrival`. ValueError unless the
         peer was opened with ``arrival``."""
-        line = self._line or self._opened()
-        if not line.knows_arrival:
+        sock = self._socket or self._opened()
+        if not sock.knows_arrival:
             raise ValueError("the peer %r was not opened with arrival=True" % (self.name,))
-        inbox, count = self._receive_batch(line, max_n, timeout)
+        inbox, count = self._receive_batch(sock, max_n, timeout)
         received = [
             Arrival(data, sa, local, interface, tos, None if tos is None else tos & _ECN, time)
             for (data, sa), (local, interface, tos, time) in zip(
                 inbox.pairs(count), inbox.hows(count)
             )
         ]
-        line.inboxes.append(inbox)
+        sock.inboxes.append(inbox)
         if self.wl:
             for arrival in received:
                 self.wl.writeRx(arrival.data, who=arrival.sa)
         return received
 
-    def _receive_batch(self, line, max_n, timeout):
+    def _receive_batch(self, sock, max_n, timeout):
         """An inbox with datagrams, and how many."""
         most = min(number("max_n", max_n, 1), BATCH)
-        inbox = line.inbox(most)
+        inbox = sock.inbox(most)
 
         def attempt(timeout_ms):
-            code = line.receive(inbox, most, timeout_ms)
+            code = sock.receive(inbox, most, timeout_ms)
             if code >= 0:
                 return code
             if code not in NOTHING:
-                self._refuse(line, code, "receive on UDP %s" % (self.ha,))
+                self._refuse(sock, code, "receive on UDP %s" % (self.ha,))
             return 0
 
         return inbox, _waiting.in_slices(attempt, timeout)
@@ -352,40 +353,40 @@ class Peer(Mixin):
         a broadcast without ``bcast``, with EINVAL for port 0, with ENETUNREACH and so on;
         socket.gaierror for an unknown name; OverflowError for a port out of range; TypeError.
         """
-        line = self._line or self._opened()
+        sock = self._socket or self._opened()
         if type(data) is not bytes:
             data = octets(data)
         if kwa and not _WAYS.isdisjoint(kwa):
-            return self._send_by(line, data, dst, kwa)
+            return self._send_by(sock, data, dst, kwa)
         try:
-            target = line.targets[dst]
+            target = sock.targets[dst]
         except KeyError:
             target = None
         if target is None:
-            target = line.target(dst)
-        count = _send_to(line.value, target, 0, data, len(data))
+            target = sock.target(dst)
+        count = _send_to(sock.value, target, 0, data, len(data))
         if count < 0:
-            return self._not_sent(line, count, dst)
+            return self._not_sent(sock, count, dst)
         if self.wl:
             self.wl.writeTx(data, who=dst)
         return count
 
-    def _send_by(self, line, data, dst, ways):
+    def _send_by(self, sock, data, dst, ways):
         """Sends a datagram that is to leave in a certain way."""
         src, tos, ecn = map(ways.get, ("src", "tos", "ecn"))
-        how = line.source(src) + (self._tos(tos, ecn),)
-        records, _payloads = _datagrams.pack_for((dst,), line.words_of, (data,))
-        code = line.send(records, _datagrams.pack_hows([how]), 1)
+        how = sock.source(src) + (self._tos(tos, ecn),)
+        records, _payloads = _datagrams.pack_for((dst,), sock.words_of, (data,))
+        code = sock.send(records, _datagrams.pack_hows([how]), 1)
         if code < 0:
-            return self._not_sent(line, code, dst)
+            return self._not_sent(sock, code, dst)
         if self.wl:
             self.wl.writeTx(data, who=dst)
         return len(data)
 
-    def _not_sent(self, line, code, dst):
+    def _not_sent(self, sock, code, dst):
         """0 when it is for want of room; otherwise raises what the code means."""
         if code != -errno.EAGAIN:
-            self._refuse(line, code, "send UDP from %s to %s" % (self.ha, dst))
+            self._refuse(sock, code, "send UDP from %s to %s" % (self.ha, dst))
         return 0
 
     def _tos(self, tos, ecn):
@@ -402,14 +403,14 @@ class Peer(Mixin):
         raised when it is the first, but for a kernel without room: that is 0. An item that is not
         as :meth:`send` takes it raises before any of them is sent.
         """
-        line = self._line or self._opened()
+        sock = self._socket or self._opened()
         items = list(items)
         sent = 0
-        for batch in [_packed(line, items[at : at + BATCH]) for at in range(0, len(items), BATCH)]:
-            count = line.send(batch.records, batch.hows, len(batch.datas))
+        for batch in [_packed(sock, items[at : at + BATCH]) for at in range(0, len(items), BATCH)]:
+            count = sock.send(batch.records, batch.hows, len(batch.datas))
             if count < 0:
                 # That later ones are refused, the next call tells.
-                return sent or self._not_sent(line, count, batch.destinations[0])
+                return sent or self._not_sent(sock, count, batch.destinations[0])
             sent += count
             if self.wl:
                 for data, dst in list(zip(batch.datas, batch.destinations))[:count]:
@@ -433,28 +434,28 @@ class Peer(Mixin):
         self._change_membership(_lib.peer_leave, group, interface)
 
     def _change_membership(self, change, group, interface):
-        line = self._line or self._opened()
-        line.check(change(line.value, line.target((group, 0)), _interfaces.index(interface)))
+        sock = self._socket or self._opened()
+        sock.check(change(sock.value, sock.target((group, 0)), _interfaces.index(interface)))
 
     def errors(self):
         """The ICMP errors that came since the last call, oldest first: a list of
         :class:`SendError`. They never end a peer, nor make a call fail. The newest 1,024 are kept;
         ``stats()["errors_dropped"]`` counts the others."""
-        line = self._line or self._opened()
-        return _errors.collect(_lib.peer_get_error, line.value, line.check)
+        sock = self._socket or self._opened()
+        return _errors.collect(_lib.peer_get_error, sock.value, sock.check)
 
     def stats(self):
         """All counts since the peer was opened, as a dict: the fields of ``peer_stats_t`` in
         pyhelpers.h."""
-        line = self._line or self._opened()
-        return line.handle.stats("peer_stats_t", _lib.peer_stats)
+        sock = self._socket or self._opened()
+        return sock.handle.stats("peer_stats_t", _lib.peer_stats)
 
     def fileno(self):
         """A descriptor that is readable exactly while datagrams, or errors, are there. It is good
         for select, asyncio's add_reader and the like until the peer is closed; it must not be read
         or closed. To wait until there is room for sending, use ``ls``."""
-        line = self._line or self._opened()
-        return line.check(_lib.peer_fd(line.value))
+        sock = self._socket or self._opened()
+        return sock.check(_lib.peer_fd(sock.value))
 
     def __enter__(self):
         """Opens the peer, unless it is open. OSError when that cannot be."""
@@ -490,20 +491,20 @@ class Peer(Mixin):
     def multicast_interface(self):
         """Index of the interface that multicasts leave by; 0: the route's choice. It is set by name
         or index, until the peer is closed. OSError for one that does not exist."""
-        return (self._line or self._opened()).multicast_interface
+        return (self._socket or self._opened()).multicast_interface
 
     @multicast_interface.setter
     def multicast_interface(self, interface):
-        line = self._line or self._opened()
+        sock = self._socket or self._opened()
         index = _interfaces.index(interface)
-        line.check(_lib.peer_set(line.value, _MULTICAST_INTERFACE, index))
-        line.multicast_interface = index
+        sock.check(_lib.peer_set(sock.value, _MULTICAST_INTERFACE, index))
+        sock.multicast_interface = index
 
 
 _Packed = namedtuple("_Packed", "datas destinations records payloads hows")
 
 
-def _packed(line, items):
+def _packed(sock, items):
     """A batch to be sent."""
     sizes = set(map(len, items))
     if not sizes <= {2, 3}:
@@ -514,10 +515,10 @@ def _packed(line, items):
     else:
         whole = (tuple(item) + (None,) * (3 - len(item)) for item in items)
         datas, destinations, sources = zip(*whole)
-        hows = _datagrams.pack_hows([line.source(source) + (SOCKET_TOS,) for source in sources])
+        hows = _datagrams.pack_hows([sock.source(source) + (SOCKET_TOS,) for source in sources])
     if set(map(type, datas)) != {bytes}:
         datas = list(map(octets, datas))
-    records, payloads = _datagrams.pack_for(destinations, line.words_of, datas)
+    records, payloads = _datagrams.pack_for(destinations, sock.words_of, datas)
     return _Packed(datas, destinations, records, payloads, hows)
 
 

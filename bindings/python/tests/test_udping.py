@@ -38,7 +38,7 @@ from support import (
 )
 
 from pyhelpers import _doer, udping
-from pyhelpers._line import BATCH
+from pyhelpers._open_socket import BATCH
 from pyhelpers.udping import Peer, PeerDoer, Truncated, openPeer, openWL
 
 try:
@@ -466,7 +466,7 @@ class Conversation(PeerTest):
     def test_no_room_is_0(self):
         # The kernel always has room on the loopback interface.
         peer = self.peer()
-        peer._line.send = lambda *_arguments: -errno.EAGAIN
+        peer._socket.send = lambda *_arguments: -errno.EAGAIN
         self.assertEqual(peer.send_many([(b"x", peer.ha)]), 0)
         self.assertEqual(peer.send(b"x", peer.ha, tos=4), 0)
         answer = udping._send_to

@@ -559,7 +559,7 @@ class Addresses(unittest.TestCase):
     @needs_ipv6
     def test_the_interface_of_a_source(self):
         with Peer(host="::1", port=0) as peer:
-            words, interface = peer._line.source("fe80::1%lo")
+            words, interface = peer._socket.source("fe80::1%lo")
             self.assertEqual(interface, LOOPBACK)
             self.assertEqual(_sockaddr.from_words[words], ("fe80::1", 0, 0, LOOPBACK))
 

@@ -60,7 +60,7 @@ class Room(object):
         self.sa = _sockaddr.from_bytes[self._memory[_SENDER : _ROOM.size]]
 
 
-class Line(object):
+class OpenSocket(object):
     """An open socket, and what its calls need each time.
 
     ``address``: what it is bound to. ``value``: what the library's functions take. ``inboxes``:
