@@ -98,6 +98,17 @@ class HandlerTest(unittest.TestCase):
         udp = udp or self.socket()
         return self.handler(udp, event_fd=None, **options), port_of(udp)
 
+    def arrived(self, receiver, count):
+        """Each of ``count`` was received, or dropped by the kernel, and no more were. What is in the
+        socket already is counted once a reactor has taken it."""
+
+        def accounted():
+            stats = receiver.stats()
+            return stats["received"] + stats["kernel_drops"]
+
+        wait_until(lambda: accounted() >= count, "%d arrive" % count)
+        self.assertEqual(accounted(), count)
+
     def event_fd(self):
         made = EventFd()
         self.addCleanup(made.close)
