@@ -4,7 +4,7 @@ use super::datagram::{ph_arrival_t, ph_datagram_t, Output};
 use super::handles::{self, Kind};
 use super::ph::ph_addr_t;
 use super::sized::{self, Growing};
-use super::{check_array, guard, guard32, slice_in, write_out, INVALID};
+use super::{guard, guard32, hand_out, slice_in, INVALID};
 use crate::sys::{thread, Errno, Result};
 use crate::udp::broadcast::{Broadcast, Config, Stats};
 use std::time::Duration;
@@ -91,13 +91,8 @@ fn broadcast(h: *const bcast_t) -> Result<handles::Guard<Broadcast>> {
 #[no_mangle]
 pub unsafe extern "C" fn bcast_new(config: *const bcast_config_t, out: *mut *mut bcast_t) -> i32 {
     guard32(|| {
-        check_array(out.cast_const(), 1)?;
         // SAFETY: the caller's promise.
-        let config = unsafe { read_config(config)? };
-        let token = handles::insert(Broadcast::new(&config)?)?;
-        // SAFETY: the caller's promise.
-        unsafe { write_out(out, token.cast())? };
-        Ok(0)
+        unsafe { hand_out(out, || Broadcast::new(&read_config(config)?)) }
     })
 }
 

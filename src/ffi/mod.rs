@@ -100,6 +100,24 @@ unsafe fn write_out<T>(out: *mut T, value: T) -> Result<()> {
     Ok(())
 }
 
+/// Makes an object, and writes its handle to the caller's `out`.
+///
+/// Errors: `EINVAL` for NULL and for a misaligned pointer, before anything is made; `EMFILE` when
+/// all handles are in use; what `make` says.
+///
+/// # Safety
+/// A valid pointer must be good for writing.
+unsafe fn hand_out<T: handles::Kind, C>(
+    out: *mut *mut C,
+    make: impl FnOnce() -> Result<T>,
+) -> Result<i32> {
+    check_array(out.cast_const(), 1)?;
+    let token = handles::insert(make()?)?;
+    // SAFETY: the caller's promise.
+    unsafe { write_out(out, token.cast())? };
+    Ok(0)
+}
+
 /// `None` for ever. Errors: `EINVAL` below -1.
 fn patience(timeout_ms: i32) -> Result<Option<Duration>> {
     match timeout_ms {

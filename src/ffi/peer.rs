@@ -4,7 +4,7 @@ use super::datagram::{ph_arrival_t, ph_datagram_t, ph_error_t, write_errors, Out
 use super::handles::{self, Kind};
 use super::ph::ph_addr_t;
 use super::sized::{self, Growing};
-use super::{check_array, guard, guard32, slice_in, slice_out, write_out, INVALID};
+use super::{check_array, guard, guard32, hand_out, slice_in, slice_out, write_out, INVALID};
 use crate::sys::addr::Addr;
 use crate::sys::mmsg::PAYLOAD_MAX;
 use crate::sys::multicast::{check_group, Setting};
@@ -216,13 +216,8 @@ fn peer(h: *const peer_t) -> Result<handles::Guard<Wired>> {
 #[no_mangle]
 pub unsafe extern "C" fn peer_new(config: *const peer_config_t, out: *mut *mut peer_t) -> i32 {
     guard32(|| {
-        check_array(out.cast_const(), 1)?;
         // SAFETY: the caller's promise.
-        let config = unsafe { read_config(config)? };
-        let token = handles::insert(Wired::new(Peer::new(config)?))?;
-        // SAFETY: the caller's promise.
-        unsafe { write_out(out, token.cast())? };
-        Ok(0)
+        unsafe { hand_out(out, || Ok(Wired::new(Peer::new(read_config(config)?)?))) }
     })
 }
 

@@ -4,7 +4,7 @@ use super::datagram::{ph_datagram_t, ph_error_t, write_errors, Output};
 use super::handles::{self, Kind};
 use super::ph::ph_addr_t;
 use super::sized::{self, Growing};
-use super::{check_array, guard, guard32, patience, slice_in, write_out, INVALID};
+use super::{check_array, guard, guard32, hand_out, patience, slice_in, INVALID};
 use crate::histogram::Percentiles;
 use crate::log::Level;
 use crate::sys::addr::Addr;
@@ -192,14 +192,8 @@ pub unsafe extern "C" fn udph_new(
     out: *mut *mut udph_t,
 ) -> i32 {
     guard32(|| {
-        check_array(out.cast_const(), 1)?;
         // SAFETY: the caller's promise.
-        let config = unsafe { read_config(config)? };
-        let handler = Handler::new(fd, &config)?;
-        let token = handles::insert(handler)?;
-        // SAFETY: the caller's promise.
-        unsafe { write_out(out, token.cast())? };
-        Ok(0)
+        unsafe { hand_out(out, || Handler::new(fd, &read_config(config)?)) }
     })
 }
 

@@ -97,3 +97,28 @@ impl ErrorLog {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How often a call is tried again when its error may be an earlier datagram's.
+const ATTEMPTS_ALONE: u32 = 3;
+const ATTEMPTS_IN_STORM: u32 = 64;
+
+/// Tells whose an error is. An ICMP error left by an earlier datagram is given by whichever call
+/// comes next, so that a call is at fault only if it fails again with no such error in between.
+#[derive(Default)]
+pub struct Retry {
+    attempts: u32,
+    /// ICMP errors ever taken, at the last attempt.
+    reports: u64,
+}
+
+impl Retry {
+    /// Whether to try the failed call again, what errors there are having been taken from the socket.
+    pub fn again(&mut self, errors: &ErrorLog, socket: &UdpSocket) -> bool {
+        self.attempts += 1;
+        errors.drain(socket);
+        // Whoever took them, this thread or another: errors came in since the last try.
+        let reports = errors.icmp_errors();
+        let has_news = reports != std::mem::replace(&mut self.reports, reports);
+        self.attempts < if has_news { ATTEMPTS_IN_STORM } else { ATTEMPTS_ALONE }
+    }
+}

@@ -7,16 +7,12 @@ use crate::sys::mmsg::Sender;
 use crate::sys::poll::{self, Interest};
 use crate::sys::{clock, Errno};
 use crate::udp::batch::Batch;
-use crate::udp::errors::ErrorKind;
+use crate::udp::errors::{ErrorKind, Retry};
 use crate::udp::pace::Pace;
 use crate::udp::plan::{self, Message};
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-
-/// How often a message is tried again when the error may be an earlier datagram's.
-const ATTEMPTS_ALONE: u32 = 3;
-const ATTEMPTS_IN_STORM: u32 = 64;
 
 /// First and longest pause when the kernel is out of buffers (ENOBUFS).
 const BACKOFF_FIRST: Duration = Duration::from_micros(200);
@@ -118,29 +114,23 @@ impl SendReactor<'_> {
                 self.shared.counters.send_retries.add(1);
                 // A datagram may be larger than the buffer can ever take.
                 if patience.pauses == PAUSES_MAX {
-                    patience.attempts = ATTEMPTS_IN_STORM;
-                    return self.blame(error, next, patience);
+                    patience.retry = Retry::default();
+                    return self.give_up(error, next);
                 }
                 patience.pause(self.shared);
             }
-            _ => return self.blame(error, next, patience),
+            _ => {
+                if !patience.retry.again(&self.shared.errors, &self.shared.socket) {
+                    patience.retry = Retry::default();
+                    return self.give_up(error, next);
+                }
+            }
         }
         0
     }
 
-    /// An ICMP error left by an earlier datagram is reported by whichever call comes next, so that
-    /// a message is at fault only if it fails again with no such error in between.
-    fn blame(&mut self, error: Errno, next: usize, patience: &mut Patience) -> usize {
-        patience.attempts += 1;
-        self.shared.errors.drain(&self.shared.socket);
-        // Whoever took them, this thread or another: errors came in since the last try.
-        let reports = self.shared.errors.icmp_errors();
-        let has_news = reports != std::mem::replace(&mut patience.reports, reports);
-        let most = if has_news { ATTEMPTS_IN_STORM } else { ATTEMPTS_ALONE };
-        if patience.attempts < most {
-            return 0;
-        }
-        patience.attempts = 0;
+    /// Gives a message up that is at fault; one of several datagrams is first sent one by one.
+    fn give_up(&mut self, error: Errno, next: usize) -> usize {
         if self.messages[next].datagrams > 1 {
             self.send_singly(error, next);
             return 0;
@@ -190,9 +180,7 @@ impl SendReactor<'_> {
 /// How long a reactor has been trying the same message.
 #[derive(Default)]
 struct Patience {
-    attempts: u32,
-    /// ICMP errors ever counted, at the last try.
-    reports: u64,
+    retry: Retry,
     pauses: u32,
 }
 

@@ -11,7 +11,7 @@ use crate::sys::poll::{self, Interest};
 use crate::sys::socket::{Switch, UdpSocket};
 use crate::sys::{clock, Errno, Result};
 use crate::udp::batch::View;
-use crate::udp::errors::ErrorLog;
+use crate::udp::errors::{ErrorLog, Retry};
 use crate::udp::pace::{self, Pace};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -19,10 +19,6 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-
-/// How often a call is tried again when its error may be an earlier datagram's.
-const ATTEMPTS_ALONE: u32 = 3;
-const ATTEMPTS_IN_STORM: u32 = 64;
 
 thread_local! {
     /// Buffers are a thread's, not a peer's: there may be thousands of peers. A call takes them
@@ -293,20 +289,14 @@ impl OpenSocket {
     /// met is given by whichever call comes next: it is put by for the program to read.
     /// Telling of it may call the program: no lock may be held.
     pub fn ask<T>(&self, errors: &ErrorLog, mut call: impl FnMut() -> Result<T>) -> Result<T> {
-        let mut attempts = 0;
+        let mut retry = Retry::default();
         loop {
             match call() {
                 Err(Errno(libc::EINTR)) => {}
                 // No socket is there any more.
                 Err(Errno(libc::ENOTSOCK)) => return Err(Errno(libc::ESHUTDOWN)),
                 Err(error) if is_own(error) => return Err(error),
-                Err(error) => {
-                    attempts += 1;
-                    let has_news = errors.drain(&self.socket) > 0;
-                    if attempts >= if has_news { ATTEMPTS_IN_STORM } else { ATTEMPTS_ALONE } {
-                        return Err(error);
-                    }
-                }
+                Err(_) if retry.again(errors, &self.socket) => {}
                 answer => return answer,
             }
         }

@@ -107,12 +107,8 @@ impl Outbox {
         while next < messages.len() {
             let payloads = batch.payloads();
             let outgoing = messages[next..].iter().map(|message| message.outgoing(payloads));
-            match open.ask(errors, || sender.send(&open.socket, outgoing.clone(), 0)) {
+            match transmit(sender, open, errors, outgoing) {
                 Ok(count) => {
-                    // An error met half-way is told by nobody.
-                    if next + count < messages.len().min(next + BATCH) {
-                        errors.drain(&open.socket);
-                    }
                     for message in &messages[next..next + count] {
                         sent.datagrams += message.datagrams;
                         sent.bytes += message.end - message.start;
@@ -157,12 +153,7 @@ impl Outbox {
             }
             let mut rest = &outgoing[..];
             while !rest.is_empty() {
-                let messages = rest.iter().copied();
-                let count =
-                    open.ask(errors, || self.sender.send(&open.socket, messages.clone(), 0))?;
-                if count < rest.len() {
-                    errors.drain(&open.socket);
-                }
+                let count = transmit(&mut self.sender, open, errors, rest.iter().copied())?;
                 sent.datagrams += count;
                 sent.bytes += rest[..count].iter().map(|m| m.payload.len()).sum::<usize>();
                 rest = &rest[count..];
@@ -170,6 +161,21 @@ impl Outbox {
             refused?;
         }
     }
+}
+
+/// Sends the first [`BATCH`] of `messages`; gives how many went out.
+fn transmit<'a>(
+    sender: &mut Sender,
+    open: &OpenSocket,
+    errors: &ErrorLog,
+    messages: impl ExactSizeIterator<Item = Outgoing<'a>> + Clone,
+) -> Result<usize> {
+    let count = open.ask(errors, || sender.send(&open.socket, messages.clone(), 0))?;
+    if count < messages.len().min(BATCH) {
+        // The kernel keeps to itself what it met half-way.
+        errors.drain(&open.socket);
+    }
+    Ok(count)
 }
 
 /// The message as the socket names its ends.
