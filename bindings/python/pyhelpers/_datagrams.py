@@ -281,3 +281,25 @@ class Inbox(object):
             tos = None if tos == _NO_TOS else tos
             found.append((local, interface, tos, time_ns / 1e9 if time_ns else None))
         return found
+
+
+class Inboxes(object):
+    """Inboxes for as many threads as receive at once: ``put(inbox)`` gives one back when nobody
+    looks into it any more. ``size``, ``with_arrivals``: as of :class:`Inbox`."""
+
+    def __init__(self, size, with_arrivals=False):
+        self._size = size
+        self._with_arrivals = with_arrivals
+        self._free = []
+        # Both of a list's own methods are good for any thread.
+        self.put = self._free.append
+
+    def take(self, count):
+        """An inbox for so many datagrams, at least."""
+        try:
+            inbox = self._free.pop()
+        except IndexError:
+            inbox = None
+        if inbox is None or inbox.count < count:
+            inbox = Inbox(count, self._size, self._with_arrivals)
+        return inbox

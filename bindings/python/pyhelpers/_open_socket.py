@@ -84,7 +84,7 @@ class OpenSocket(object):
         self.check(_lib.peer_addr(self.value, backend.ref(bound)))
         self.address = _sockaddr.from_words[_addresses.words(bound)]
         self.knows_arrival = bool(peer.arrival)
-        self.inboxes = []
+        self.inboxes = _datagrams.Inboxes(_BUFFER, self.knows_arrival)
         targets = _sockaddr.targets[self.family]
         self.targets, self.target = targets.known, targets.find
         self.words_of = _sockaddr.words_of[self.family]
@@ -113,16 +113,6 @@ class OpenSocket(object):
     def room(self):
         """Room for one datagram at a time."""
         return Room(self.value, self._recv_size)
-
-    def inbox(self, count):
-        """Room for so many datagrams, which is to be put back to ``inboxes``."""
-        try:
-            inbox = self.inboxes.pop()
-        except IndexError:
-            inbox = None
-        if inbox is None or inbox.count < count:
-            inbox = _datagrams.Inbox(count, _BUFFER, self.knows_arrival)
-        return inbox
 
     def receive(self, inbox, count, timeout_ms):
         """How many datagrams were received, or a code below 0."""

@@ -132,7 +132,7 @@ class BroadCastReceiver(_BroadCaster):
             milliseconds(timeout)
         self.msg_len = number("msg_len", msg_len, 1, 65535)
         self.timeout = timeout
-        self._inboxes = []
+        self._inboxes = _datagrams.Inboxes(self.msg_len, with_arrivals=True)
         self._wakers = set()
         self._open(port, group, interface, recv_size=self.msg_len)
 
@@ -150,10 +150,7 @@ class BroadCastReceiver(_BroadCaster):
 
     def _receive(self, timeout_ms=0):
         """The next message; None when there was none."""
-        try:
-            inbox = self._inboxes.pop()
-        except IndexError:
-            inbox = _datagrams.Inbox(1, self.msg_len, with_arrivals=True)
+        inbox = self._inboxes.take(1)
         code = _lib.bcast_receive(
             self._handle.value,
             inbox.records,
@@ -168,7 +165,7 @@ class BroadCastReceiver(_BroadCaster):
             (data, sa), how = inbox.pairs(1)[0], inbox.hows(1)[0]
             message = _message(data, sa, *how)
         # Only now may another thread have it.
-        self._inboxes.append(inbox)
+        self._inboxes.put(inbox)
         if code < 0 and code not in _waiting.NOTHING:
             self._handle.check(code)
         return message

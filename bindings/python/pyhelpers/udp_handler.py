@@ -99,7 +99,7 @@ class UdpHandlerDest(object):
     ):
         drain_ms = milliseconds(options.pop("drain_timeout", 1.0))
         self._waits = options.get("send_policy") == "wait"
-        self._inboxes = []
+        self._inboxes = _datagrams.Inboxes(_BUFFER)
         config = _configure(options)
         config.send_reactors = number("send_reactors", send_reactors, 1)
         config.send_flags = number("send_flags", send_flags, 0)
@@ -204,18 +204,13 @@ class UdpHandlerDest(object):
         return _waiting.in_slices(partial(self._receive, count), timeout)
 
     def _receive(self, count, timeout_ms):
-        try:
-            inbox = self._inboxes.pop()
-        except IndexError:
-            inbox = None
-        if inbox is None or inbox.count < count:
-            inbox = _datagrams.Inbox(count, _BUFFER)
+        inbox = self._inboxes.take(count)
         code = _lib.udph_get_recved(
             self._handle, inbox.records, count, inbox.data, inbox.size, timeout_ms
         )
         received = inbox.unpack(code) if code > 0 else []
         # Only now may another thread have it.
-        self._inboxes.append(inbox)
+        self._inboxes.put(inbox)
         if code < 0 and code not in _waiting.NOTHING:
             self._check(code)
         return received

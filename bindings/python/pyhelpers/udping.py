@@ -297,7 +297,7 @@ class Peer(Mixin):
         sock = self._socket or self._opened()
         inbox, count = self._receive_batch(sock, max_n, timeout)
         received = inbox.pairs(count)
-        sock.inboxes.append(inbox)
+        sock.inboxes.put(inbox)
         if self.wl:
             for data, sa in received:
                 self.wl.writeRx(data, who=sa)
@@ -316,7 +316,7 @@ class Peer(Mixin):
                 inbox.pairs(count), inbox.hows(count)
             )
         ]
-        sock.inboxes.append(inbox)
+        sock.inboxes.put(inbox)
         if self.wl:
             for arrival in received:
                 self.wl.writeRx(arrival.data, who=arrival.sa)
@@ -325,7 +325,7 @@ class Peer(Mixin):
     def _receive_batch(self, sock, max_n, timeout):
         """An inbox with datagrams, and how many."""
         most = min(number("max_n", max_n, 1), BATCH)
-        inbox = sock.inbox(most)
+        inbox = sock.inboxes.take(most)
 
         def attempt(timeout_ms):
             code = sock.receive(inbox, most, timeout_ms)
