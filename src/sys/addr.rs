@@ -217,14 +217,24 @@ impl SockAddr {
     /// `at` must be NULL or point to a whole socket address of the family it says.
     pub(super) unsafe fn read_v4(at: *const libc::sockaddr) -> Option<Addr> {
         // SAFETY: the caller's promise.
-        let family = unsafe { at.as_ref() }?.sa_family;
-        if libc::c_int::from(family) != libc::AF_INET {
-            return None;
-        }
-        // SAFETY: the caller's promise; it may lie unaligned.
-        let v4 = unsafe { ptr::read_unaligned(at.cast::<libc::sockaddr_in>()) };
+        unsafe { SockAddr::read(at) }.filter(|addr| addr.family == Family::V4)
+    }
+
+    /// The address that lies at `at`; `None` for NULL and for families but IPv4 and IPv6.
+    ///
+    /// # Safety
+    /// As [`SockAddr::read_v4`].
+    pub(super) unsafe fn read(at: *const libc::sockaddr) -> Option<Addr> {
+        // SAFETY: the caller's promise.
+        let family = libc::c_int::from(unsafe { at.as_ref() }?.sa_family);
         let mut native = SockAddr::zeroed();
-        native.v4 = v4;
+        match family {
+            // SAFETY: the caller's promise; it may lie unaligned.
+            libc::AF_INET => native.v4 = unsafe { ptr::read_unaligned(at.cast()) },
+            // SAFETY: the same.
+            libc::AF_INET6 => native.v6 = unsafe { ptr::read_unaligned(at.cast()) },
+            _ => return None,
+        }
         native.addr()
     }
 

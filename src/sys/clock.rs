@@ -12,6 +12,12 @@ pub fn realtime() -> i64 {
     read(libc::CLOCK_REALTIME)
 }
 
+/// `nanoseconds`, not below 0, as the kernel takes a time.
+pub(super) fn timespec(nanoseconds: i64) -> libc::timespec {
+    let nanoseconds = nanoseconds.max(0);
+    libc::timespec { tv_sec: nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000 }
+}
+
 fn read(clock: libc::clockid_t) -> i64 {
     let mut time = MaybeUninit::<libc::timespec>::uninit();
     // SAFETY: `time` is valid for writing, and both clocks exist on every Linux, so the call

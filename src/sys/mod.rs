@@ -15,11 +15,16 @@ pub mod interfaces;
 pub mod mmsg;
 pub mod multicast;
 pub mod poll;
+pub mod poller;
 pub mod process;
+pub mod resolve;
+pub mod signals;
 pub mod single;
 pub mod socket;
 pub mod stderr;
+pub mod stream;
 pub mod thread;
+pub mod timerfd;
 
 use std::fmt;
 use std::io;
@@ -34,6 +39,10 @@ pub type Result<T> = std::result::Result<T, Errno>;
 impl Errno {
     /// A panic of ours was caught; above every number of the kernel's.
     pub const PANIC: Errno = Errno(4096);
+    /// There is no such host, or no such service (getaddrinfo(3), EAI_NONAME and the like).
+    pub const NAME: Errno = Errno(4097);
+    /// A name cannot be looked up at present (EAI_AGAIN).
+    pub const RESOLVE: Errno = Errno(4098);
 
     /// The calling thread's errno, to be read right after a failed call.
     fn last() -> Errno {

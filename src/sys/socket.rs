@@ -13,6 +13,18 @@ pub fn check_open(fd: RawFd) -> Result<()> {
     check(unsafe { libc::fcntl(fd, libc::F_GETFD) }).map(drop)
 }
 
+/// The file behind a descriptor: the numbers of its device and of itself (fstat(2)).
+///
+/// Errors: `EBADF`.
+pub fn file_of(fd: RawFd) -> Result<(u64, u64)> {
+    let mut status = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: `status` is valid for writing; fstat takes any number for a descriptor.
+    check(unsafe { libc::fstat(fd, status.as_mut_ptr()) })?;
+    // SAFETY: the call has filled it, and any bytes are a value of this structure of integers.
+    let status = unsafe { status.assume_init() };
+    Ok((status.st_dev, status.st_ino))
+}
+
 /// A second descriptor for `fd`, closed on exec.
 pub fn duplicate(fd: RawFd) -> Result<OwnedFd> {
     // SAFETY: fcntl takes any number for a descriptor and answers EBADF when it is none.
