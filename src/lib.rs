@@ -6,6 +6,7 @@
 //! - [`histogram`], [`log`]: latencies as percentiles; where messages go.
 //! - [`udp`]: the UDP handler, whose native threads receive and send for the program; the peer and
 //!   the broadcast receiver, which do so on the caller's own thread.
+//! - [`evloop`]: the event loop, with timers and TCP.
 //! - [`ffi`]: the C ABI: handles, error codes, and a thin file for each prefix of
 //!   `include/pyhelpers.h`, which is generated from it.
 //!
@@ -13,6 +14,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod evloop;
 pub mod ffi;
 pub mod histogram;
 pub mod log;

@@ -1,0 +1,354 @@
+//! All that is in a loop, and what each report does to it.
+
+use super::core::{Core, Stats, Subject};
+use super::event::{Delivery, Event, EventKind};
+use super::resolver::Resolver;
+use super::slab::{Id, Kind, Slab};
+use super::tcp::{Connection, Listener};
+use super::watch::Watches;
+use crate::sys::poller::{Interest, Poller, Ready};
+use crate::sys::signals::Signals;
+use crate::sys::timerfd::TimerFd;
+use crate::sys::{Errno, Result};
+use std::sync::Arc;
+
+/// The token of the eventfd that ends a wait, and of the one that signals write to.
+pub const WAKE: u64 = 0;
+const SIGNALS: u64 = 1;
+
+#[derive(Debug)]
+pub struct State {
+    pub core: Core,
+    pub watches: Watches,
+    pub listeners: Slab<Listener>,
+    pub connections: Slab<Box<Connection>>,
+    pub resolver: Resolver,
+    signals: Option<Signals>,
+    /// The signals heard: their numbers, and what the caller gave with them.
+    heard: Slab<(i32, u64)>,
+    /// Ids whose last event the caller has had; they are good until it comes for more.
+    spent: Vec<Id>,
+    /// The loop's thread waits until this time, `None`: for ever; outer `None`: it does not wait.
+    pub waits_until: Option<Option<i64>>,
+    /// Makes the loop's descriptor readable at its next time, and the time that it is set to.
+    pub alarm: Option<(TimerFd, Option<i64>)>,
+    /// All are to end.
+    pub is_ending: bool,
+    pub is_closed: bool,
+}
+
+impl State {
+    pub fn new(poller: Arc<Poller>, resolver: Resolver) -> State {
+        State {
+            core: Core::new(poller),
+            watches: Watches::new(),
+            listeners: Slab::new(Kind::Listener),
+            connections: Slab::new(Kind::Connection),
+            resolver,
+            signals: None,
+            heard: Slab::new(Kind::Signal),
+            spent: Vec::new(),
+            waits_until: None,
+            alarm: None,
+            is_ending: false,
+            is_closed: false,
+        }
+    }
+
+    /// Lets go of what the caller has had the last event of.
+    pub fn forget_spent(&mut self) {
+        while let Some(id) = self.spent.pop() {
+            // A timer may have been set again.
+            if self.core.timers.is_out(id) {
+                self.core.timers.remove(id);
+            }
+            self.connections.remove(id);
+        }
+    }
+
+    /// Gives what is to be given.
+    pub fn deliver(&mut self, delivery: &mut Delivery<'_>) {
+        let spent = &mut self.spent;
+        delivery.give_all(&mut self.core.events, |event| {
+            if matches!(event.kind, EventKind::Closed | EventKind::Timer) {
+                spent.extend(event.id);
+            }
+        });
+    }
+
+    /// Timers whose time has come.
+    pub fn run_timers(&mut self) {
+        while let Some(due) = self.core.timers.pop(self.core.now) {
+            match due.subject {
+                Subject::Caller(user) => {
+                    self.core.stats.timers_fired += due.times;
+                    let mut event = Event::new(EventKind::Timer, Some(due.id), user);
+                    event.value = due.times;
+                    self.core.events.push_back(event);
+                }
+                Subject::Connection(id) => {
+                    if let Some(connection) = self.connections.get_mut(id) {
+                        connection.on_timer(&mut self.core);
+                    }
+                }
+                Subject::Listener(id) => {
+                    if let Some(listener) = self.listeners.get_mut(id) {
+                        listener.resume(id, &mut self.core);
+                    }
+                }
+                Subject::Shutdown => {
+                    self.core.timers.remove(due.id);
+                    self.abort_all(libc::ETIMEDOUT);
+                }
+            }
+        }
+    }
+
+    /// What a wait has reported.
+    pub fn on_ready(&mut self, ready: Ready) {
+        match ready.token {
+            WAKE => {}
+            SIGNALS => self.take_signals(),
+            token => self.on_ready_id(Id::from_bits(token), ready),
+        }
+    }
+
+    fn on_ready_id(&mut self, id: Id, ready: Ready) {
+        match id.kind() {
+            Some(Kind::Connection) => {
+                if let Some(connection) = self.connections.get_mut(id) {
+                    connection.on_ready(&mut self.core, ready);
+                }
+            }
+            Some(Kind::Listener) => {
+                if let Some(listener) = self.listeners.get_mut(id) {
+                    listener.accept(id, &mut self.core, &mut self.connections);
+                }
+            }
+            Some(Kind::Attempt) => {
+                let connection = self.core.attempts.get(id).map(|attempt| attempt.connection);
+                let connection = connection.and_then(|id| self.connections.get_mut(id));
+                if let Some(connection) = connection {
+                    connection.attempted(&mut self.core, id);
+                }
+            }
+            Some(Kind::Watch) => {
+                let is_lost = self.watches.on_ready(&mut self.core, id, ready);
+                if is_lost {
+                    self.rebuild();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Has the poller forget what it cannot be asked to forget, and watches all else anew.
+    fn rebuild(&mut self) {
+        if self.core.poller.clear().is_err() {
+            // Descriptors are short. What is reported in vain is so until they are not.
+            return;
+        }
+        let interest = Interest { readable: true, writable: false };
+        let wake = self.resolver.wake_fd();
+        let signals = self.signals.as_ref().map(|signals| (signals.raw(), SIGNALS));
+        for (fd, token) in [(wake, WAKE)].into_iter().chain(signals) {
+            let _ = self.core.poller.add(fd, token, interest);
+        }
+        for (id, listener) in self.listeners.iter() {
+            let interest = Interest { readable: listener.rest.is_none(), writable: false };
+            let _ = self.core.poller.add(listener.socket.raw(), id.bits(), interest);
+        }
+        for (id, attempt) in self.core.attempts.iter() {
+            let _ = self.core.poller.follow(attempt.stream.raw(), id.bits());
+        }
+        for id in self.connections.ids() {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.follow_again(&mut self.core);
+            }
+        }
+        self.watches.follow_again(&mut self.core);
+    }
+
+    /// Names that have been looked up.
+    pub fn take_resolved(&mut self) {
+        for (id, found) in self.resolver.take() {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.resolved(&mut self.core, found);
+            }
+        }
+    }
+
+    /// Reads from those that have something, in turn, as long as there is room.
+    pub fn read(&mut self, delivery: &mut Delivery<'_>) {
+        while let Some(room) = delivery.room() {
+            let Some(id) = self.core.readable.pop_front() else { return };
+            let Some(connection) = self.connections.get_mut(id) else { continue };
+            let count = connection.take_turn(&mut self.core, room);
+            if count > 0 {
+                let mut event = Event::new(EventKind::Data, Some(id), connection.user);
+                event.len = count;
+                delivery.give(event);
+            }
+        }
+    }
+
+    /// Errors: `EINVAL`, `EEXIST` as [`Signals::add`]; `EMFILE`.
+    pub fn add_signal(&mut self, number: i32, user: u64) -> Result<Id> {
+        if self.signals.is_none() {
+            let signals = Signals::new()?;
+            let interest = Interest { readable: true, writable: false };
+            self.core.poller.add(signals.raw(), SIGNALS, interest)?;
+            self.signals = Some(signals);
+        }
+        let signals = self.signals.as_mut().ok_or(Errno(libc::EMFILE))?;
+        signals.add(number)?;
+        self.heard.insert((number, user))
+    }
+
+    fn take_signals(&mut self) {
+        let Some(signals) = &mut self.signals else { return };
+        for (number, count) in signals.take() {
+            let heard = self.heard.iter().find(|(_, (other, _))| *other == number);
+            let Some((id, (_, user))) = heard else { continue };
+            let mut event = Event::new(EventKind::Signal, Some(id), *user);
+            event.value = number as u64;
+            event.len = count as usize;
+            self.core.events.push_back(event);
+        }
+    }
+
+    /// Ends a watch, a signal or a listener. Errors: `EBADF` when there is none.
+    pub fn remove(&mut self, id: Id) -> Result<()> {
+        let bad = Errno(libc::EBADF);
+        match id.kind() {
+            Some(Kind::Watch) => self.watches.remove(&self.core, id),
+            Some(Kind::Listener) => {
+                self.listeners.remove(id).ok_or(bad)?.close(&mut self.core);
+                Ok(())
+            }
+            Some(Kind::Signal) => {
+                let (number, _) = self.heard.remove(id).ok_or(bad)?;
+                if let Some(signals) = &mut self.signals {
+                    signals.remove(number);
+                }
+                Ok(())
+            }
+            _ => Err(bad),
+        }
+    }
+
+    /// Errors: `EBADF` when there is no such id.
+    pub fn set_user(&mut self, id: Id, user: u64) -> Result<()> {
+        let place = match id.kind() {
+            Some(Kind::Watch) => self.watches.user_mut(id),
+            Some(Kind::Signal) => self.heard.get_mut(id).map(|(_, user)| user),
+            Some(Kind::Listener) => self.listeners.get_mut(id).map(|listener| &mut listener.user),
+            Some(Kind::Connection) => self.connections.get_mut(id).map(|one| &mut one.user),
+            Some(Kind::Timer) => match self.core.timers.subject_mut(id) {
+                Some(Subject::Caller(user)) => Some(user),
+                _ => None,
+            },
+            _ => None,
+        };
+        *place.ok_or(Errno(libc::EBADF))? = user;
+        Ok(())
+    }
+
+    /// Whether an event that was given, or is to be, still means something to the caller: not when
+    /// what it is about was ended since. A connection's last event always does.
+    pub fn is_current(&self, event: &Event) -> bool {
+        let Some(id) = event.id else { return true };
+        match event.kind {
+            EventKind::Wake | EventKind::Stop | EventKind::Closed => true,
+            EventKind::Timer => self.core.timers.has(id),
+            EventKind::Signal => self.heard.get(id).is_some(),
+            EventKind::Descriptor => event.error != 0 || self.watches.has(id),
+            EventKind::Refused => self.listeners.get(id).is_some(),
+            _ => self.connections.get(id).is_some_and(|one| !one.is_closing()),
+        }
+    }
+
+    /// A connection that the caller may use. Errors: `EBADF` when there is none.
+    pub fn connection(&mut self, id: Id) -> Result<(&mut Connection, &mut Core)> {
+        let connection = self.connections.get_mut(id).ok_or(Errno(libc::EBADF))?;
+        Ok((connection, &mut self.core))
+    }
+
+    /// Takes back a connection that the caller does not know of yet.
+    pub fn withdraw(&mut self, id: Id) {
+        if let Some(mut connection) = self.connections.remove(id) {
+            connection.let_go(&mut self.core);
+        }
+    }
+
+    pub fn close_listeners(&mut self) {
+        for id in self.listeners.ids() {
+            let _ = self.remove(id);
+        }
+    }
+
+    pub fn abort_all(&mut self, error: i32) {
+        for id in self.connections.ids() {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.reset(&mut self.core, error);
+            }
+        }
+    }
+
+    /// Whether an orderly shutdown has come to its end.
+    pub fn has_ended(&self) -> bool {
+        let is_done = self.is_ending && self.core.events.is_empty();
+        is_done && self.connections.iter().all(|(_, connection)| connection.has_ended())
+    }
+
+    /// Ends all at once; gives how many bytes were not sent.
+    pub fn close(&mut self) -> u64 {
+        self.is_closed = true;
+        self.close_listeners();
+        let before = self.core.stats.unsent_bytes;
+        for id in self.connections.ids() {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.end(&mut self.core, libc::ESHUTDOWN);
+            }
+        }
+        self.signals = None;
+        self.resolver.close();
+        self.core.stats.unsent_bytes - before
+    }
+
+    pub fn stats(&self) -> Stats {
+        let open = self.connections.iter().filter(|(_, connection)| !connection.has_ended());
+        Stats {
+            timers: self.core.timers.pending() as u64,
+            watches: self.watches.len() as u64,
+            listeners: self.listeners.len() as u64,
+            connections: open.count() as u64,
+            ..self.core.stats
+        }
+    }
+
+    /// Has the loop's descriptor be readable in time for the next thing to do.
+    pub fn set_alarm(&mut self) {
+        let next = self.core.next_time();
+        if let Some((timer, set_to)) = &mut self.alarm {
+            if *set_to != next {
+                timer.set(next);
+                *set_to = next;
+            }
+        }
+    }
+
+    /// Whether what another thread has just done is to end the wait.
+    pub fn is_to_wake(&self) -> bool {
+        let Some(until) = self.waits_until else { return false };
+        let is_sooner = match (self.core.next_time(), until) {
+            (Some(next), Some(until)) => next < until,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        is_sooner
+            || self.is_closed
+            || self.is_ending
+            || matches!(*self.core.poller, Poller::List(_))
+    }
+}

@@ -1,0 +1,88 @@
+//! Where connections come in.
+
+use super::{Config, Connection};
+use crate::evloop::core::{Core, Subject};
+use crate::evloop::event::{Event, EventKind};
+use crate::evloop::slab::{Id, Slab};
+use crate::sys::poller::Interest;
+use crate::sys::{stream, Errno};
+
+#[derive(Debug)]
+pub struct Listener {
+    pub socket: stream::Listener,
+    pub config: Config,
+    pub user: u64,
+    /// Runs while it rests after it could not accept.
+    pub rest: Option<Id>,
+}
+
+/// How many connections are taken in at a time, so that others get their turn.
+const TURN: usize = 64;
+
+/// How long a listener rests when descriptors or memory are short: looking again at once would
+/// keep the processor busy for nothing.
+const REST: i64 = 100_000_000;
+
+impl Listener {
+    /// Takes in what has come.
+    pub fn accept(&mut self, id: Id, core: &mut Core, connections: &mut Slab<Box<Connection>>) {
+        for _ in 0..TURN {
+            let taken = match self.socket.accept() {
+                Ok(stream) => self.admit(id, stream, core, connections),
+                Err(error) => Err(error),
+            };
+            match taken {
+                Ok(()) => {}
+                Err(Errno(libc::EAGAIN)) => return,
+                Err(error @ Errno(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) => {
+                    return self.pause(id, error, core);
+                }
+                // That connection has ended before it was taken (accept(2)).
+                Err(_) => core.stats.accept_errors += 1,
+            }
+        }
+    }
+
+    fn admit(
+        &self,
+        id: Id,
+        stream: stream::Stream,
+        core: &mut Core,
+        connections: &mut Slab<Box<Connection>>,
+    ) -> crate::sys::Result<()> {
+        let connection = Connection::open(stream, &self.config, self.user, core.now);
+        let new = Connection::enter(connection, core, connections)?;
+        core.stats.accepted += 1;
+        let mut event = Event::new(EventKind::Accepted, Some(new), self.user);
+        event.value = id.bits();
+        core.events.push_back(event);
+        Ok(())
+    }
+
+    fn pause(&mut self, id: Id, error: Errno, core: &mut Core) {
+        core.stats.accept_errors += 1;
+        let mut event = Event::new(EventKind::Refused, Some(id), self.user);
+        event.error = error.0;
+        core.events.push_back(event);
+        self.rest = core.timers.add(core.now + REST, 0, Subject::Listener(id)).ok();
+        if self.rest.is_some() {
+            let _ = core.poller.modify(self.socket.raw(), id.bits(), Interest::default());
+        }
+    }
+
+    /// Looks again after a rest.
+    pub fn resume(&mut self, id: Id, core: &mut Core) {
+        if let Some(timer) = self.rest.take() {
+            core.timers.remove(timer);
+        }
+        let interest = Interest { readable: true, writable: false };
+        let _ = core.poller.modify(self.socket.raw(), id.bits(), interest);
+    }
+
+    pub fn close(self, core: &mut Core) {
+        if let Some(timer) = self.rest {
+            core.timers.remove(timer);
+        }
+        let _ = core.poller.remove(self.socket.raw());
+    }
+}
