@@ -27,6 +27,16 @@
 #define PH_EPANIC -4096
 
 /**
+ * There is no such host, or no such service.
+ */
+#define PH_ENONAME -4097
+
+/**
+ * A name cannot be looked up at present.
+ */
+#define PH_ERESOLVE -4098
+
+/**
  * Version of the ABI: raised when a symbol, a structure or a meaning changes in a way that a
  * program built before would notice.
  */
@@ -179,10 +189,158 @@
 #define BCAST_SEND_ONLY 1
 
 /**
+ * Kinds of events. `evloop_wake` was called, once or more often.
+ */
+#define EVLOOP_WAKE 1
+
+/**
+ * `evloop_stop` was called.
+ */
+#define EVLOOP_STOP 2
+
+/**
+ * A timer was due; `value`: how many times since its last event, more than 1 where the caller came
+ * late for a period.
+ */
+#define EVLOOP_TIMER 3
+
+/**
+ * A signal came. `value`: its number; `len`: how many times since its last event.
+ */
+#define EVLOOP_SIGNAL 4
+
+/**
+ * A watched descriptor is ready. `value`: EVLOOP_READ, EVLOOP_WRITE, EVLOOP_ERROR; `error`: EBADF
+ * when the caller has closed it, which is the last event then.
+ */
+#define EVLOOP_FD 5
+
+/**
+ * A connection came in: `id` is its own, `value` the listener's.
+ */
+#define TCP_ACCEPTED 6
+
+/**
+ * A connection that `tcp_connect` began is there.
+ */
+#define TCP_CONNECTED 7
+
+/**
+ * `data`, `len`: what was received, in the caller's buffer.
+ */
+#define TCP_DATA 8
+
+/**
+ * Something is there for `tcp_read`; said once until that was called.
+ */
+#define TCP_READABLE 9
+
+/**
+ * The peer will send no more; it can still be sent to.
+ */
+#define TCP_EOF 10
+
+/**
+ * What waits to be sent fell to the low watermark, after it was above the high one or a message was
+ * refused.
+ */
+#define TCP_DRAINED 11
+
+/**
+ * The last event of each connection, whoever ended it. `error`: 0 when it ended in order, after
+ * `tcp_close` or because both sides have said that they send no more; ECONNABORTED after
+ * `tcp_abort`; else why. `len`: how many bytes were taken and not sent.
+ */
+#define TCP_CLOSED 12
+
+/**
+ * A listener could not take a connection, which stays in the kernel's queue: `error` is EMFILE,
+ * ENFILE, ENOBUFS or ENOMEM. It looks again after 100 ms.
+ */
+#define TCP_REFUSED 13
+
+/**
+ * For `events` of a watch, and `value` of its events.
+ */
+#define EVLOOP_READ 1
+
+#define EVLOOP_WRITE 2
+
+/**
+ * In events only: it is in error, or hung up.
+ */
+#define EVLOOP_ERROR 4
+
+/**
+ * For `backend`: which system call waits. epoll(7), the default.
+ */
+#define EVLOOP_EPOLL 1
+
+/**
+ * poll(2).
+ */
+#define EVLOOP_POLL 2
+
+/**
+ * select(2), for descriptors above 1,023 too.
+ */
+#define EVLOOP_SELECT 3
+
+/**
+ * For `flags` of a configuration. Others may listen at the same address and port; the kernel deals
+ * the connections out (SO_REUSEPORT).
+ */
+#define TCP_REUSEPORT 1
+
+/**
+ * IPv6 alone, where the address is IPv6; IPv4 as well otherwise.
+ */
+#define TCP_V6ONLY 2
+
+/**
+ * Small messages wait for others (Nagle's algorithm, RFC 896); otherwise they leave at once.
+ */
+#define TCP_DELAY 4
+
+/**
+ * A listener's port is not taken while connections of a former one are in TIME_WAIT.
+ */
+#define TCP_NO_REUSEADDR 8
+
+/**
+ * `linger_s` is set.
+ */
+#define TCP_LINGER 16
+
+/**
+ * For `reading`: what is there comes with TCP_DATA.
+ */
+#define TCP_READ_DATA 0
+
+/**
+ * TCP_READABLE says that something is there, for `tcp_read`.
+ */
+#define TCP_READ_NOTICE 1
+
+/**
+ * Nothing; the peer has to wait when the kernel's buffers are full.
+ */
+#define TCP_READ_OFF 2
+
+/**
  * A socket for messages to and from all neighbours, by broadcast or to a multicast group. Made by
  * `bcast_new`, ended by `bcast_close`. The value is a token, never an address.
  */
 typedef struct bcast_t bcast_t;
+
+/**
+ * A loop, made by `evloop_new`: opaque, never dereferenced.
+ *
+ * What is in it, timers, watched descriptors, signals, listeners, connections, has an id: a number
+ * above 0 that names its kind and never comes again, so that one that is stale, made up or of
+ * another kind gives -EBADF. An id is good until the poll after the one that gave its last event.
+ */
+typedef struct evloop_t evloop_t;
 
 /**
  * A UDP socket that the caller's own threads receive from and send to; it never waits unless asked
@@ -696,6 +854,261 @@ typedef struct {
      */
     uint64_t beacons;
 } bcast_stats_t;
+
+/**
+ * How to make a loop. Zero means the default.
+ */
+typedef struct {
+    /**
+     * `sizeof(evloop_config_t)`.
+     */
+    size_t size;
+    /**
+     * EVLOOP_EPOLL (the default), EVLOOP_POLL or EVLOOP_SELECT.
+     */
+    uint32_t backend;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+} evloop_config_t;
+
+/**
+ * One event.
+ */
+typedef struct {
+    /**
+     * Whom it is about; 0 for EVLOOP_WAKE and EVLOOP_STOP.
+     */
+    int64_t id;
+    /**
+     * What the caller gave with it; the library never looks at what it points to.
+     */
+    void *user;
+    /**
+     * EVLOOP_TIMER and so on, TCP_DATA and so on.
+     */
+    uint32_t kind;
+    /**
+     * errno, PH_ENONAME or PH_ERESOLVE without their sign, or 0.
+     */
+    int32_t error;
+    /**
+     * As the kind says.
+     */
+    uint64_t value;
+    /**
+     * TCP_DATA: what was received, in the caller's buffer. NULL otherwise.
+     */
+    const uint8_t *data;
+    /**
+     * As the kind says; bytes of `data`.
+     */
+    size_t len;
+} evloop_event_t;
+
+/**
+ * Called with each event. `user` is what was given to `evloop_run`; `event` and its data are good
+ * during the call. It may call anything but `evloop_poll`, `evloop_run` and `evloop_run_once` of the
+ * same loop, which answer -EBUSY, and must not unwind (no C++ exception, no longjmp).
+ */
+typedef void (*evloop_fn)(void *user, const evloop_event_t *event);
+
+/**
+ * One timer.
+ */
+typedef struct {
+    /**
+     * Set by `evloop_timer_add`.
+     */
+    int64_t id;
+    /**
+     * Nanoseconds from now until it is due; 0 and below: at once.
+     */
+    int64_t delay_ns;
+    /**
+     * Nanoseconds from one time to the next, without drift; 0: it is due once.
+     */
+    int64_t period_ns;
+    /**
+     * Comes with its events.
+     */
+    void *user;
+} evloop_timer_t;
+
+/**
+ * Counts of a loop since it was made, and what is in it now.
+ */
+typedef struct {
+    /**
+     * `sizeof(evloop_stats_t)`, set by the caller.
+     */
+    size_t size;
+    /**
+     * Waits.
+     */
+    uint64_t iterations;
+    /**
+     * Events given.
+     */
+    uint64_t events;
+    /**
+     * Timers that are pending, connections' own among them.
+     */
+    uint64_t timers;
+    /**
+     * How many times timers of the caller's were due.
+     */
+    uint64_t timers_fired;
+    /**
+     * Watched descriptors, listeners, and connections that have not ended.
+     */
+    uint64_t watches;
+    uint64_t listeners;
+    uint64_t connections;
+    uint64_t accepted;
+    /**
+     * Connections that `tcp_connect` made.
+     */
+    uint64_t connected;
+    /**
+     * Connections that have ended.
+     */
+    uint64_t closed;
+    /**
+     * Connections that ended before they were taken, and times that none could be taken.
+     */
+    uint64_t accept_errors;
+    uint64_t received_bytes;
+    /**
+     * Bytes that the kernel has taken.
+     */
+    uint64_t sent_bytes;
+    /**
+     * Bytes that were taken from the caller and not sent, as their connection had ended.
+     */
+    uint64_t unsent_bytes;
+} evloop_stats_t;
+
+/**
+ * How connections are to be: those of a listener, or one. Zero means the default.
+ */
+typedef struct {
+    /**
+     * `sizeof(tcp_config_t)`.
+     */
+    size_t size;
+    /**
+     * TCP_REUSEPORT and so on.
+     */
+    uint32_t flags;
+    /**
+     * Connections that the kernel holds until they are taken; 0: as many as the system allows.
+     */
+    int32_t backlog;
+    /**
+     * TCP_READ_DATA (the default), TCP_READ_NOTICE or TCP_READ_OFF.
+     */
+    uint32_t reading;
+    /**
+     * Seconds of silence after which the peer is probed (SO_KEEPALIVE); 0: never. Up to 32,767.
+     */
+    uint32_t keepalive_s;
+    /**
+     * With TCP_LINGER: seconds that closing goes on trying in the background (SO_LINGER); 0: closing
+     * resets the connection.
+     */
+    uint32_t linger_s;
+    /**
+     * Bytes of the kernel's buffers (SO_RCVBUF, SO_SNDBUF); 0: as the system has it.
+     */
+    uint32_t recv_buffer;
+    uint32_t send_buffer;
+    /**
+     * Most bytes of one TCP_DATA event; 65,536 by default.
+     */
+    uint32_t recv_size;
+    /**
+     * Milliseconds for a whole connect, looking up the name included; 30,000 by default.
+     */
+    uint32_t connect_timeout_ms;
+    /**
+     * Milliseconds without a byte in either direction, after which it is closed with ETIMEDOUT;
+     * 0: never.
+     */
+    uint32_t idle_timeout_ms;
+    /**
+     * Milliseconds with bytes waiting and none going out, after which it is reset with ETIMEDOUT; 0:
+     * never, but 30 s after `tcp_close`.
+     */
+    uint32_t write_timeout_ms;
+    /**
+     * Bytes that wait to be sent: TCP_DRAINED comes when no more than `low` do (16,384 by default)
+     * after more than `high` did (65,536).
+     */
+    uint32_t low;
+    uint32_t high;
+    /**
+     * A message that would have more than this wait is refused, unless nothing waits; 16 MiB by
+     * default.
+     */
+    uint32_t limit;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+    /**
+     * Bytes per second each way, evened out over 10 ms; 0: unlimited.
+     */
+    uint64_t read_rate;
+    uint64_t write_rate;
+} tcp_config_t;
+
+/**
+ * A message for a connection.
+ */
+typedef struct {
+    /**
+     * The connection.
+     */
+    int64_t id;
+    /**
+     * What to send; NULL only with 0.
+     */
+    const uint8_t *data;
+    size_t len;
+    /**
+     * Set by `tcp_write`: how many bytes of this connection wait now, or a negated errno.
+     */
+    int64_t result;
+} tcp_message_t;
+
+/**
+ * Counts of one connection.
+ */
+typedef struct {
+    /**
+     * `sizeof(tcp_stats_t)`, set by the caller.
+     */
+    size_t size;
+    /**
+     * Reads that brought something.
+     */
+    uint64_t received;
+    uint64_t received_bytes;
+    /**
+     * Messages taken.
+     */
+    uint64_t sent;
+    /**
+     * Bytes that the kernel has taken.
+     */
+    uint64_t sent_bytes;
+    /**
+     * Bytes that wait to be sent.
+     */
+    uint64_t waiting;
+} tcp_stats_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1216,6 +1629,377 @@ int32_t bcast_stats(bcast_t *h, bcast_stats_t *out);
  * thread of the library's own, the handle staying open. Thread safety: any other thread.
  */
 int32_t bcast_close(bcast_t *h);
+
+/**
+ * Makes a loop.
+ *
+ * `config`: NULL for the defaults. `out`: the caller's; gets the handle.
+ *
+ * Errors: -EINVAL for a bad configuration or NULL; -EMFILE, -ENFILE, -ENOMEM. `out` is written on
+ * success only. Thread safety: any thread.
+ */
+int32_t evloop_new(const evloop_config_t *config, evloop_t **out);
+
+/**
+ * Does one iteration, or more until there are events, and gives them.
+ *
+ * `events`, `n`: the caller's, room for 1 event at least. `buf`, `cap`: the caller's, at least 1
+ * byte; the data of TCP_DATA events lie in it one behind the other, in the order of the events, as
+ * much as there is room for; the rest comes next time. `timeout_ms`: -1 for ever, 0 not at all.
+ *
+ * A caller who closes or deletes something in answer to one event may still have another of it in
+ * the same batch.
+ *
+ * Returns how many events, 1 at least. Errors: -EAGAIN nothing there, -ETIMEDOUT out of time;
+ * -EINTR when a signal handler ran on this thread; -EBUSY when another thread polls, or a callback
+ * of this loop calls; -ESHUTDOWN when closed during the call, or when after `evloop_shutdown` all has
+ * ended; -EINVAL; -EBADF. Thread safety: any thread, one at a time.
+ */
+int64_t evloop_poll(evloop_t *h,
+                    evloop_event_t *events,
+                    size_t n,
+                    uint8_t *buf,
+                    size_t cap,
+                    int32_t timeout_ms);
+
+/**
+ * Runs the loop: gives each event to `callback`, on this thread, until `evloop_stop`.
+ *
+ * Events of what an earlier callback has closed or deleted are left out, but for TCP_CLOSED.
+ *
+ * `callback`: not NULL. `user`: handed to it, never looked at.
+ *
+ * Returns 0 after `evloop_stop`, or when after `evloop_shutdown` all has ended. Errors: -EINTR when a
+ * signal handler ran on this thread; -ESHUTDOWN when closed; -EBUSY, -EINVAL, -EBADF. What was not
+ * given to the callback is kept for the next poll. Thread safety: as `evloop_poll`.
+ */
+int32_t evloop_run(evloop_t *h,
+                   evloop_fn callback,
+                   void *user);
+
+/**
+ * One batch of `evloop_run`: as `evloop_poll`, each event being given to `callback`.
+ *
+ * Returns how many events there were. Errors: as `evloop_poll`. Thread safety: as `evloop_poll`.
+ */
+int64_t evloop_run_once(evloop_t *h, evloop_fn callback, void *user, int32_t timeout_ms);
+
+/**
+ * Ends `evloop_run`: gives EVLOOP_STOP to the poll in progress, or the next one.
+ *
+ * Returns 0. Errors: -EBADF. Thread safety: any thread, a signal handler too.
+ */
+int32_t evloop_stop(evloop_t *h);
+
+/**
+ * Ends a wait: gives EVLOOP_WAKE to the poll in progress, or the next one.
+ *
+ * Returns 0. Errors: -EBADF. Thread safety: any thread, a signal handler too.
+ */
+int32_t evloop_wake(evloop_t *h);
+
+/**
+ * A descriptor that poll(2) finds readable whenever `evloop_poll` has something to do, timers too; it
+ * stays the library's, is good until `evloop_close`, and must not be read.
+ *
+ * Errors: -EOPNOTSUPP for EVLOOP_POLL and EVLOOP_SELECT; -EMFILE; -EBADF. Thread safety: any thread.
+ */
+int32_t evloop_fd(evloop_t *h);
+
+/**
+ * Watches a descriptor of the caller's: EVLOOP_FD comes in each batch as long as it is ready.
+ *
+ * `fd`: stays the caller's; `evloop_del` before closing it. `events`: EVLOOP_READ, EVLOOP_WRITE, both
+ * or 0; errors are reported anyway. `user`: comes with its events.
+ *
+ * Returns the id. Errors: -EBADF for a closed descriptor; -EEXIST when it is watched already; -EPERM
+ * for a file that is always ready, as on a disk; -EINVAL for other events; -ENOSPC, -ENOMEM.
+ * Thread safety: any thread.
+ */
+int64_t evloop_add(evloop_t *h,
+                   int32_t fd,
+                   uint32_t events,
+                   void *user);
+
+/**
+ * Changes what a descriptor is watched for.
+ *
+ * Returns 0. Errors: -EBADF for an id that is no watch's, or a descriptor that was closed; -EINVAL.
+ * Thread safety: any thread.
+ */
+int32_t evloop_mod(evloop_t *h, int64_t id, uint32_t events);
+
+/**
+ * Ends a watch, a signal or a listener. The descriptor stays open; the process's signal handler comes
+ * back; connections that a listener has accepted go on.
+ *
+ * Returns 0. Errors: -EBADF. Thread safety: any thread.
+ */
+int32_t evloop_del(evloop_t *h,
+                   int64_t id);
+
+/**
+ * Sets what comes as `user` with the events of any id.
+ *
+ * Returns 0. Errors: -EBADF. Thread safety: any thread.
+ */
+int32_t evloop_set_user(evloop_t *h, int64_t id, void *user);
+
+/**
+ * Adds timers on the monotonic clock. None is due early; those of one batch come in the order of
+ * their times, and of their adding where these are equal.
+ *
+ * `timers`, `n`: the caller's; each gets its `id`. NULL only with 0.
+ *
+ * Returns `n`. Errors, nothing being added: -EINVAL for a period below 0 or NULL; -EBADF; -EMFILE
+ * after 268 million. Thread safety: any thread.
+ */
+int64_t evloop_timer_add(evloop_t *h, evloop_timer_t *timers, size_t n);
+
+/**
+ * Forgets timers.
+ *
+ * `ids`, `n`: NULL only with 0. Ids that stand for no timer, as it was due or deleted, are left out.
+ *
+ * Returns how many there were. Errors: -EINVAL, -EBADF. Thread safety: any thread.
+ */
+int64_t evloop_timer_del(evloop_t *h,
+                         const int64_t *ids,
+                         size_t n);
+
+/**
+ * Has a timer be due `delay_ns` nanoseconds from now instead; its period stays. One that was due for
+ * the last time in the latest batch is a timer again.
+ *
+ * Returns 0. Errors: -EBADF. Thread safety: any thread.
+ */
+int32_t evloop_timer_again(evloop_t *h,
+                           int64_t id,
+                           int64_t delay_ns);
+
+/**
+ * Nanoseconds until the loop has something to do of itself, 0 when it has now. The next timer may be
+ * due a little later.
+ *
+ * Errors: -EAGAIN when there is nothing; -EBADF. Thread safety: any thread.
+ */
+int64_t evloop_timer_next(evloop_t *h);
+
+/**
+ * Hears a signal: EVLOOP_SIGNAL comes in place of the handler that the process has for it, until
+ * `evloop_del`. Several loops may hear one signal, each gets it.
+ *
+ * `signum`: its number. `user`: comes with its events.
+ *
+ * Returns the id. Errors: -EINVAL for SIGKILL, SIGSTOP, a fault of the program (SIGSEGV, SIGBUS,
+ * SIGFPE, SIGILL, SIGABRT) and what is no signal; -EEXIST when this loop hears it already; -EMFILE
+ * when 64 loops hear signals. Thread safety: any thread.
+ */
+int64_t evloop_signal_add(evloop_t *h, int32_t signum, void *user);
+
+/**
+ * Ends all in order: listeners at once; connections as by `tcp_close`, and those that have not ended
+ * after `timeout_ms` (-1: never, 0: at once) with a reset and ETIMEDOUT. Polls go on giving events, and
+ * answer -ESHUTDOWN when no connection is left; new ones are refused with -ESHUTDOWN.
+ *
+ * Returns 0. Errors: -EINVAL, -EBADF. Thread safety: any thread.
+ */
+int32_t evloop_shutdown(evloop_t *h,
+                        int32_t timeout_ms);
+
+/**
+ * Reads all counts. `out`: the caller's, its `size` set; as much is written as that says.
+ *
+ * Returns 0. Errors: -EINVAL for NULL or a `size` not set; -EBADF. Thread safety: any thread.
+ */
+int32_t evloop_stats(evloop_t *h, evloop_stats_t *out);
+
+/**
+ * Ends a loop and all that is in it, at once: sockets are closed, a poll in progress ends with
+ * -ESHUTDOWN. From the first moment on every other call with this handle, from any thread, answers
+ * -EBADF. `evloop_shutdown` before it lets what waits be sent.
+ *
+ * Returns how many bytes were taken by `tcp_write` and not sent. Errors: -EBADF, for a second close
+ * too. Thread safety: any thread, a callback of the loop too.
+ */
+int64_t evloop_close(evloop_t *h);
+
+/**
+ * Listens for connections: TCP_ACCEPTED comes for each.
+ *
+ * `host`: NUL-terminated; a name, "127.0.0.1", "::1"; NULL or "" for all interfaces, IPv4 and IPv6;
+ * "unix:/path" for a Unix socket, "unix:@name" for one without a file. A name is looked up in the
+ * call. `service`: NUL-terminated; a number, "0" for a free port (see `tcp_local`), or a name as
+ * "http"; unused, and may be NULL, for Unix sockets. `config`: NULL for the defaults; for the listener
+ * and its connections. `user`: comes with the events of the listener and its connections.
+ *
+ * Returns the listener's id, for `evloop_del`. Errors: -EADDRINUSE, -EADDRNOTAVAIL; -EACCES for a
+ * port below 1024 without the privilege; PH_ENONAME, PH_ERESOLVE; -EINVAL for a bad configuration, bad
+ * text or NULL; -EMFILE; -ESHUTDOWN; -EBADF. Thread safety: any thread.
+ */
+int64_t tcp_listen(evloop_t *h,
+                   const char *host,
+                   const char *service,
+                   const tcp_config_t *config,
+                   void *user);
+
+/**
+ * Connects, without waiting: TCP_CONNECTED comes, or TCP_CLOSED with the error (ECONNREFUSED,
+ * ETIMEDOUT, the number of PH_ENONAME without its sign). Names are looked up on another thread, and
+ * their addresses tried in turn, each 250 ms after the one before (RFC 8305). What `tcp_write` takes
+ * before is sent then.
+ *
+ * `host`, `service`, `config`: as `tcp_listen`; "" is this host. `user`: comes with its events.
+ *
+ * Returns the connection's id. Errors: -EINVAL for a bad configuration, bad text or NULL; -EAGAIN when
+ * no thread can be started; -EMFILE; -ESHUTDOWN; -EBADF. Thread safety: any thread.
+ */
+int64_t tcp_connect(evloop_t *h,
+                    const char *host,
+                    const char *service,
+                    const tcp_config_t *config,
+                    void *user);
+
+/**
+ * Reads and writes for the caller a connected stream socket of its own, by a second descriptor. Its
+ * flags stay as they are; when the loop closes the connection, it is shut down for all.
+ *
+ * `fd`: stays the caller's, who must not read it. `config`, `user`: as `tcp_connect`.
+ *
+ * Returns the connection's id. Errors: -EBADF, -ENOTSOCK; -EPROTOTYPE for a socket that is no stream;
+ * -ENOTCONN; -EINVAL; -EMFILE; -ESHUTDOWN. Thread safety: any thread.
+ */
+int64_t tcp_adopt(evloop_t *h,
+                  int32_t fd,
+                  const tcp_config_t *config,
+                  void *user);
+
+/**
+ * Hands in messages, each of which is taken whole or not at all. What the kernel does not take at
+ * once waits, and is sent when it does; messages that follow each other to one connection leave
+ * together.
+ *
+ * `items`, `n`: the caller's; the data are copied, and each gets its `result`: 0 when the kernel has
+ * all of that connection's, else how many bytes wait; -EAGAIN when too much waits (TCP_DRAINED comes
+ * later), -EPIPE after `tcp_shutdown_write`, -EPIPE, -ECONNRESET, -ETIMEDOUT and others when the
+ * connection has ended, -EBADF for what is no connection's id or closed, -EINVAL for NULL.
+ *
+ * Returns how many have a result of 0: the others are worth a look when it is less than `n`. Errors:
+ * -EINVAL for NULL, -EBADF. Never raises SIGPIPE. Thread safety: any thread.
+ */
+int64_t tcp_write(evloop_t *h,
+                  tcp_message_t *items,
+                  size_t n);
+
+/**
+ * `tcp_write` of one message, for callers to whom filling a structure costs more than the call.
+ *
+ * Returns what would be its `result`. Thread safety: any thread.
+ */
+int64_t tcp_send(evloop_t *h, int64_t id, const uint8_t *data, size_t len);
+
+/**
+ * Reads what is there, without waiting. For connections whose `reading` is not TCP_READ_DATA; others
+ * may have events with what came before.
+ *
+ * `buf`, `cap`: the caller's, at least 1 byte.
+ *
+ * Returns how many bytes; 0: the peer sends no more. Errors: -EAGAIN when nothing is there, or the rate
+ * allows nothing; -ENOTCONN before it is connected; what has ended it; -EINVAL, -EBADF.
+ * Thread safety: any thread.
+ */
+int64_t tcp_read(evloop_t *h,
+                 int64_t id,
+                 uint8_t *buf,
+                 size_t cap);
+
+/**
+ * Sets what is done with what comes: TCP_READ_DATA, TCP_READ_NOTICE, TCP_READ_OFF. A batch of events
+ * that the caller has already may still have data.
+ *
+ * Returns 0. Errors: -EINVAL, -EBADF; what has ended it. Thread safety: any thread.
+ */
+int32_t tcp_set_reading(evloop_t *h,
+                        int64_t id,
+                        uint32_t mode);
+
+/**
+ * Tells the peer that no more will come (FIN), after what waits. When the peer has done so too the
+ * connection ends.
+ *
+ * Returns 0. Errors: -EPIPE a second time; -EBADF; what has ended it. Thread safety: any thread.
+ */
+int32_t tcp_shutdown_write(evloop_t *h, int64_t id);
+
+/**
+ * Ends a connection after what waits is sent. Of its events only TCP_CLOSED comes still; its id is
+ * good for `tcp_abort` alone.
+ *
+ * Returns 0. Errors: -EBADF, a second time too. Thread safety: any thread.
+ */
+int32_t tcp_close(evloop_t *h, int64_t id);
+
+/**
+ * Ends a connection at once, with a reset; TCP_CLOSED comes. After `tcp_close` too.
+ *
+ * Returns 0. Errors: -EBADF, when it has ended too. Thread safety: any thread.
+ */
+int32_t tcp_abort(evloop_t *h, int64_t id);
+
+/**
+ * Limits a connection to so many bytes per second each way, evened out over 10 ms; 0: unlimited.
+ *
+ * Returns 0. Errors: -EBADF; what has ended it. Thread safety: any thread.
+ */
+int32_t tcp_set_rate(evloop_t *h, int64_t id, uint64_t read_rate, uint64_t write_rate);
+
+/**
+ * Sets how many bytes waiting are few, many and too many: see `tcp_config_t`. `low` may be 0.
+ *
+ * Returns 0. Errors: -EINVAL unless `low` <= `high` <= `limit`; -EBADF; what has ended it.
+ * Thread safety: any thread.
+ */
+int32_t tcp_set_watermarks(evloop_t *h, int64_t id, size_t low, size_t high, size_t limit);
+
+/**
+ * Sets the timeouts of `tcp_config_t`, in milliseconds, counted from now; 0: none.
+ *
+ * Returns 0. Errors: -EBADF; what has ended it. Thread safety: any thread.
+ */
+int32_t tcp_set_timeouts(evloop_t *h, int64_t id, uint32_t idle_ms, uint32_t write_ms);
+
+/**
+ * The address of this side of a connection, or that a listener listens at. `out`: the caller's; its
+ * family is 0 for a Unix socket.
+ *
+ * Returns 0. Errors: -EINVAL for NULL; -ENOTCONN before it is connected; -EBADF.
+ * Thread safety: any thread.
+ */
+int32_t tcp_local(evloop_t *h, int64_t id, ph_addr_t *out);
+
+/**
+ * The address of the other side of a connection: as `tcp_local`.
+ *
+ * Thread safety: any thread.
+ */
+int32_t tcp_remote(evloop_t *h, int64_t id, ph_addr_t *out);
+
+/**
+ * The descriptor of a connection or listener, for getsockopt(2) and the like; it stays the library's
+ * and is good until the end of either.
+ *
+ * Errors: -ENOTCONN before it is connected, and after its end; -EBADF. Thread safety: any thread.
+ */
+int32_t tcp_socket(evloop_t *h,
+                   int64_t id);
+
+/**
+ * Reads all counts of a connection. `out`: the caller's, its `size` set; as much is written as that
+ * says.
+ *
+ * Returns 0. Errors: -EINVAL for NULL or a `size` not set; -EBADF. Thread safety: any thread.
+ */
+int32_t tcp_stats(evloop_t *h, int64_t id, tcp_stats_t *out);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -6,7 +6,7 @@ use std::path::Path;
 fn header_is_up_to_date() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
-    let builder = ["ph.rs", "datagram.rs", "udph.rs", "peer.rs", "bcast.rs"]
+    let builder = ["ph.rs", "datagram.rs", "udph.rs", "peer.rs", "bcast.rs", "evloop.rs", "tcp.rs"]
         .into_iter()
         .fold(cbindgen::Builder::new().with_config(config), |builder, file| {
             builder.with_src(root.join("src/ffi").join(file))

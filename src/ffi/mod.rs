@@ -15,16 +15,20 @@
 
 mod bcast;
 mod datagram;
+mod evloop;
 mod handles;
 mod peer;
 mod ph;
 mod sized;
+mod tcp;
 mod udph;
 
 pub use bcast::*;
 pub use datagram::*;
+pub use evloop::*;
 pub use peer::*;
 pub use ph::*;
+pub use tcp::*;
 pub use udph::*;
 
 use crate::sys::{Errno, Result};

@@ -11,6 +11,12 @@ use std::sync::OnceLock;
 /// be closed; all others go on.
 pub const PH_EPANIC: i32 = -4096;
 
+/// There is no such host, or no such service.
+pub const PH_ENONAME: i32 = -4097;
+
+/// A name cannot be looked up at present.
+pub const PH_ERESOLVE: i32 = -4098;
+
 /// Version of the ABI: raised when a symbol, a structure or a meaning changes in a way that a
 /// program built before would notice.
 pub const PH_ABI_VERSION: i32 = 1;
@@ -120,6 +126,8 @@ fn strerror(code: i32) -> &'static CStr {
     match code {
         0.. => c"success",
         PH_EPANIC => c"the library panicked",
+        PH_ENONAME => c"name or service not known",
+        PH_ERESOLVE => c"temporary failure in name resolution",
         _ => {
             let text = usize::try_from(code.unsigned_abs()).ok().and_then(|at| TEXTS.get(at));
             text.map_or(c"unknown error", |text| {

@@ -3,6 +3,17 @@
 import ctypes
 
 BCAST_SEND_ONLY = 1
+EVLOOP_EPOLL = 1
+EVLOOP_ERROR = 4
+EVLOOP_FD = 5
+EVLOOP_POLL = 2
+EVLOOP_READ = 1
+EVLOOP_SELECT = 3
+EVLOOP_SIGNAL = 4
+EVLOOP_STOP = 2
+EVLOOP_TIMER = 3
+EVLOOP_WAKE = 1
+EVLOOP_WRITE = 2
 PEER_ARRIVAL = 2
 PEER_BROADCAST = 1
 PEER_MULTICAST_INTERFACE = 6
@@ -17,7 +28,9 @@ PEER_TTL = 1
 PEER_V6_ONLY = 16
 PH_ABI_VERSION = 1
 PH_ADDR_TEXT_MAX = 64
+PH_ENONAME = -4097
 PH_EPANIC = -4096
+PH_ERESOLVE = -4098
 PH_ERROR_ICMP = 2
 PH_ERROR_SEND = 1
 PH_LOG_DEBUG = 4
@@ -28,6 +41,22 @@ PH_LOG_TRACE = 5
 PH_LOG_WARNING = 2
 PH_LOG_WIRE = 6
 PH_TRUNCATED = 1
+TCP_ACCEPTED = 6
+TCP_CLOSED = 12
+TCP_CONNECTED = 7
+TCP_DATA = 8
+TCP_DELAY = 4
+TCP_DRAINED = 11
+TCP_EOF = 10
+TCP_LINGER = 16
+TCP_NO_REUSEADDR = 8
+TCP_READABLE = 9
+TCP_READ_DATA = 0
+TCP_READ_NOTICE = 1
+TCP_READ_OFF = 2
+TCP_REFUSED = 13
+TCP_REUSEPORT = 1
+TCP_V6ONLY = 2
 UDPH_DROP_NEWEST = 2
 UDPH_DROP_OLDEST = 1
 UDPH_NO_GRO = 2
@@ -211,6 +240,98 @@ class bcast_stats_t(ctypes.Structure):
     ]
 
 
+class evloop_config_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('backend', ctypes.c_uint32),
+        ('reserved', ctypes.c_uint32),
+    ]
+
+
+class evloop_event_t(ctypes.Structure):
+    _fields_ = [
+        ('id', ctypes.c_int64),
+        ('user', ctypes.c_void_p),
+        ('kind', ctypes.c_uint32),
+        ('error', ctypes.c_int32),
+        ('value', ctypes.c_uint64),
+        ('data', ctypes.c_void_p),
+        ('len', ctypes.c_size_t),
+    ]
+
+
+class evloop_timer_t(ctypes.Structure):
+    _fields_ = [
+        ('id', ctypes.c_int64),
+        ('delay_ns', ctypes.c_int64),
+        ('period_ns', ctypes.c_int64),
+        ('user', ctypes.c_void_p),
+    ]
+
+
+class evloop_stats_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('iterations', ctypes.c_uint64),
+        ('events', ctypes.c_uint64),
+        ('timers', ctypes.c_uint64),
+        ('timers_fired', ctypes.c_uint64),
+        ('watches', ctypes.c_uint64),
+        ('listeners', ctypes.c_uint64),
+        ('connections', ctypes.c_uint64),
+        ('accepted', ctypes.c_uint64),
+        ('connected', ctypes.c_uint64),
+        ('closed', ctypes.c_uint64),
+        ('accept_errors', ctypes.c_uint64),
+        ('received_bytes', ctypes.c_uint64),
+        ('sent_bytes', ctypes.c_uint64),
+        ('unsent_bytes', ctypes.c_uint64),
+    ]
+
+
+class tcp_config_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('flags', ctypes.c_uint32),
+        ('backlog', ctypes.c_int32),
+        ('reading', ctypes.c_uint32),
+        ('keepalive_s', ctypes.c_uint32),
+        ('linger_s', ctypes.c_uint32),
+        ('recv_buffer', ctypes.c_uint32),
+        ('send_buffer', ctypes.c_uint32),
+        ('recv_size', ctypes.c_uint32),
+        ('connect_timeout_ms', ctypes.c_uint32),
+        ('idle_timeout_ms', ctypes.c_uint32),
+        ('write_timeout_ms', ctypes.c_uint32),
+        ('low', ctypes.c_uint32),
+        ('high', ctypes.c_uint32),
+        ('limit', ctypes.c_uint32),
+        ('reserved', ctypes.c_uint32),
+        ('read_rate', ctypes.c_uint64),
+        ('write_rate', ctypes.c_uint64),
+    ]
+
+
+class tcp_message_t(ctypes.Structure):
+    _fields_ = [
+        ('id', ctypes.c_int64),
+        ('data', ctypes.c_void_p),
+        ('len', ctypes.c_size_t),
+        ('result', ctypes.c_int64),
+    ]
+
+
+class tcp_stats_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('received', ctypes.c_uint64),
+        ('received_bytes', ctypes.c_uint64),
+        ('sent', ctypes.c_uint64),
+        ('sent_bytes', ctypes.c_uint64),
+        ('waiting', ctypes.c_uint64),
+    ]
+
+
 #: name: (result, arguments)
 FUNCTIONS = {
     'ph_version': (ctypes.c_char_p, []),
@@ -258,4 +379,40 @@ FUNCTIONS = {
     'bcast_fd': (ctypes.c_int32, [ctypes.c_void_p]),
     'bcast_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
     'bcast_close': (ctypes.c_int32, [ctypes.c_void_p]),
+    'evloop_new': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
+    'evloop_poll': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32]),
+    'evloop_run': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]),
+    'evloop_run_once': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32]),
+    'evloop_stop': (ctypes.c_int32, [ctypes.c_void_p]),
+    'evloop_wake': (ctypes.c_int32, [ctypes.c_void_p]),
+    'evloop_fd': (ctypes.c_int32, [ctypes.c_void_p]),
+    'evloop_add': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int32, ctypes.c_uint32, ctypes.c_void_p]),
+    'evloop_mod': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint32]),
+    'evloop_del': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64]),
+    'evloop_set_user': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]),
+    'evloop_timer_add': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]),
+    'evloop_timer_del': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]),
+    'evloop_timer_again': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]),
+    'evloop_timer_next': (ctypes.c_int64, [ctypes.c_void_p]),
+    'evloop_signal_add': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p]),
+    'evloop_shutdown': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int32]),
+    'evloop_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
+    'evloop_close': (ctypes.c_int64, [ctypes.c_void_p]),
+    'tcp_listen': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p]),
+    'tcp_connect': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p]),
+    'tcp_adopt': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p]),
+    'tcp_write': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]),
+    'tcp_send': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_size_t]),
+    'tcp_read': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p, ctypes.c_size_t]),
+    'tcp_set_reading': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint32]),
+    'tcp_shutdown_write': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64]),
+    'tcp_close': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64]),
+    'tcp_abort': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64]),
+    'tcp_set_rate': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint64]),
+    'tcp_set_watermarks': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_size_t]),
+    'tcp_set_timeouts': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint32, ctypes.c_uint32]),
+    'tcp_local': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]),
+    'tcp_remote': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]),
+    'tcp_socket': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64]),
+    'tcp_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]),
 }
