@@ -1,7 +1,6 @@
 //! What a loop tells its caller.
 
 use super::slab::Id;
-use std::collections::VecDeque;
 
 /// What has happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,14 +98,5 @@ impl<'a> Delivery<'a> {
         }
         self.given += 1;
         (self.visit)(&event);
-    }
-
-    /// Gives as many of `events` as there is room for, oldest first; `seen` learns of each.
-    pub fn give_all(&mut self, events: &mut VecDeque<Event>, mut seen: impl FnMut(&Event)) {
-        while !self.is_full() {
-            let Some(event) = events.pop_front() else { return };
-            seen(&event);
-            self.give(event);
-        }
     }
 }

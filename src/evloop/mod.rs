@@ -8,9 +8,10 @@
 //! # One iteration
 //!
 //! 1. What the caller has had the last event of is forgotten, its id with it.
-//! 2. Events left from before, and [`EventLoop::wake`] and [`EventLoop::stop`], are given.
+//! 2. Events left from before, and [`EventLoop::wake`] and [`EventLoop::stop`], are given. If there
+//!    were any, that is all: what the caller does about them comes before what follows from them.
 //! 3. The loop waits: for the caller's patience at most, until the next timer, and not at all when
-//!    an event was given or a connection is known to have more to read.
+//!    a connection is known to have more to read.
 //! 4. The clock is read, once; to all that follows it is the time.
 //! 5. Timers that are due give their events, in the order of their times. Connections' own
 //!    deadlines are among them: connect, idle and write timeouts, rates, the end of a shutdown.
@@ -19,8 +20,7 @@
 //!    the next address, watched descriptors and signals give their events.
 //! 7. Names that were looked up start their connects.
 //! 8. Readable connections are read in turn into the caller's buffer, as long as it and the number
-//!    of events have room: only when step 2 left nothing over, so that a connection's events keep
-//!    their order.
+//!    of events have room.
 //! 9. The events of steps 5 to 7 are given, as many as there is room for; the rest is for step 2 of
 //!    the next iteration.
 //!
@@ -599,19 +599,19 @@ impl Turn<'_> {
         check_alive(&state)?;
         self.owner.take_asked(&mut state);
         state.deliver(delivery);
-        if delivery.is_full() {
+        if delivery.given() > 0 {
+            state.core.stats.events += delivery.given() as u64;
+            state.set_alarm();
             return Ok(());
         }
-        let timeout = self.time_to_wait(&mut state, until, delivery);
+        let timeout = time_to_wait(&mut state, until);
         drop(state);
         let waited = self.owner.poller.wait(&mut self.scratch, timeout);
         let mut state = self.owner.lock();
         state.waits_until = None;
-        if waited.is_err() && delivery.given() == 0 {
-            waited?;
-        }
+        waited?;
         if state.is_closed {
-            return if delivery.given() > 0 { Ok(()) } else { Err(Errno(libc::ESHUTDOWN)) };
+            return Err(Errno(libc::ESHUTDOWN));
         }
         state.core.stats.iterations += 1;
         state.core.look_at_clock();
@@ -624,21 +624,6 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// Nanoseconds, `None` for ever; the state says then that the loop's thread waits.
-    fn time_to_wait(
-        &self,
-        state: &mut State,
-        until: Option<i64>,
-        delivery: &Delivery<'_>,
-    ) -> Option<i64> {
-        let until = [until, state.core.next_time()].into_iter().flatten().min();
-        if delivery.given() > 0 || until == Some(0) {
-            return Some(0);
-        }
-        state.waits_until = Some(until);
-        until.map(|until| until.saturating_sub(clock::monotonic()).max(0))
-    }
-
     fn look_at_ready(&mut self, state: &mut State) {
         for ready in &self.scratch.ready {
             if ready.token == state::WAKE {
@@ -649,6 +634,16 @@ impl Turn<'_> {
             state.on_ready(*ready);
         }
     }
+}
+
+/// Nanoseconds, `None` for ever; the state says then that the loop's thread waits.
+fn time_to_wait(state: &mut State, until: Option<i64>) -> Option<i64> {
+    let until = [until, state.core.next_time()].into_iter().flatten().min();
+    if until == Some(0) {
+        return Some(0);
+    }
+    state.waits_until = Some(until);
+    until.map(|until| until.saturating_sub(clock::monotonic()).max(0))
 }
 
 /// Errors: `ESHUTDOWN` when the loop is closed, or a shutdown has ended.

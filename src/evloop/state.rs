@@ -59,21 +59,26 @@ impl State {
     pub fn forget_spent(&mut self) {
         while let Some(id) = self.spent.pop() {
             // A timer may have been set again.
-            if self.core.timers.is_out(id) {
+            if self.core.timers.is_told(id) {
                 self.core.timers.remove(id);
             }
             self.connections.remove(id);
         }
     }
 
-    /// Gives what is to be given.
+    /// Gives what is to be given, as much as there is room for, but what has lost its meaning.
     pub fn deliver(&mut self, delivery: &mut Delivery<'_>) {
-        let spent = &mut self.spent;
-        delivery.give_all(&mut self.core.events, |event| {
-            if matches!(event.kind, EventKind::Closed | EventKind::Timer) {
-                spent.extend(event.id);
+        while !delivery.is_full() {
+            let Some(event) = self.core.events.pop_front() else { return };
+            if !self.is_current(&event) {
+                continue;
             }
-        });
+            if let (EventKind::Closed | EventKind::Timer, Some(id)) = (event.kind, event.id) {
+                self.core.timers.tell(id);
+                self.spent.push(id);
+            }
+            delivery.give(event);
+        }
     }
 
     /// Timers whose time has come.
@@ -257,13 +262,15 @@ impl State {
     /// Whether an event that was given, or is to be, still means something to the caller: not when
     /// what it is about was ended since. A connection's last event always does.
     pub fn is_current(&self, event: &Event) -> bool {
-        let Some(id) = event.id else { return true };
+        let Some(id) = event.id else { return !self.is_closed };
         match event.kind {
+            _ if self.is_closed => false,
             EventKind::Wake | EventKind::Stop | EventKind::Closed => true,
             EventKind::Timer => self.core.timers.has(id),
             EventKind::Signal => self.heard.get(id).is_some(),
             EventKind::Descriptor => event.error != 0 || self.watches.has(id),
             EventKind::Refused => self.listeners.get(id).is_some(),
+            EventKind::Readable => self.connections.get(id).is_some_and(|one| one.is_noticed()),
             _ => self.connections.get(id).is_some_and(|one| !one.is_closing()),
         }
     }
@@ -329,12 +336,11 @@ impl State {
 
     /// Has the loop's descriptor be readable in time for the next thing to do.
     pub fn set_alarm(&mut self) {
+        let Some((timer, set_to)) = &mut self.alarm else { return };
         let next = self.core.next_time();
-        if let Some((timer, set_to)) = &mut self.alarm {
-            if *set_to != next {
-                timer.set(next);
-                *set_to = next;
-            }
+        if *set_to != next {
+            timer.set(next);
+            *set_to = next;
         }
     }
 

@@ -55,6 +55,8 @@ enum Place {
     },
     /// It was due, and is not any more.
     Out,
+    /// So it was, and the caller has been told.
+    Told,
 }
 
 /// A timer whose time has come.
@@ -129,15 +131,23 @@ impl<T: Copy> Timers<T> {
         self.all.get_mut(id).map(|timer| &mut timer.subject)
     }
 
-    /// Forgets a timer; gives what it stood for.
+    /// Forgets a timer; gives what it stood for, unless it was its last time and the caller knows.
     pub fn remove(&mut self, id: Id) -> Option<T> {
         self.unschedule(id);
-        self.all.remove(id).map(|timer| timer.subject)
+        let timer = self.all.remove(id)?;
+        (timer.place != Place::Told).then_some(timer.subject)
     }
 
-    /// Whether the timer exists and will not be due again of itself.
-    pub fn is_out(&self, id: Id) -> bool {
-        self.all.get(id).is_some_and(|timer| timer.place == Place::Out)
+    /// Notes that the caller knows that a timer was due.
+    pub fn tell(&mut self, id: Id) {
+        if let Some(timer) = self.all.get_mut(id).filter(|timer| timer.place == Place::Out) {
+            timer.place = Place::Told;
+        }
+    }
+
+    /// Whether the timer exists and will not be due again of itself, as the caller knows.
+    pub fn is_told(&self, id: Id) -> bool {
+        self.all.get(id).is_some_and(|timer| timer.place == Place::Told)
     }
 
     /// When to look again: no timer is due before. It may be earlier than the first deadline.
@@ -206,7 +216,7 @@ impl<T: Copy> Timers<T> {
         let Some(timer) = self.all.get_mut(id) else { return };
         let (next, previous) = (timer.next, timer.previous);
         match timer.place {
-            Place::Out => return,
+            Place::Out | Place::Told => return,
             Place::Near => {
                 self.near.remove(&(timer.deadline, timer.order));
             }
@@ -295,8 +305,8 @@ mod tests {
         while let Some(now) = timers.next() {
             while let Some(one) = timers.pop(now) {
                 due.push((now, one.subject));
-                assert!(one.is_last && timers.is_out(one.id));
-                timers.remove(one.id);
+                assert!(one.is_last);
+                assert_eq!(timers.remove(one.id), Some(one.subject));
             }
         }
         // Woken at the very time of each: late by nothing.
@@ -339,10 +349,15 @@ mod tests {
     fn one_that_was_due_can_be_set_again_until_it_is_removed() {
         let mut timers = Timers::new(0);
         let id = timers.add(1, 0, ()).unwrap();
-        assert!(timers.pop(1).is_some() && timers.is_out(id));
-        assert!(timers.again(id, 5) && !timers.is_out(id));
-        assert_eq!(timers.pending(), 1);
-        assert_eq!(timers.remove(id), Some(()));
+        assert!(timers.pop(1).is_some());
+        timers.tell(id);
+        assert!(timers.is_told(id));
+        assert!(timers.again(id, 5) && !timers.is_told(id));
+        timers.tell(id);
+        assert_eq!((timers.pending(), timers.is_told(id)), (1, false));
+        assert!(timers.pop(5).is_some());
+        timers.tell(id);
+        assert_eq!(timers.remove(id), None, "the caller knows");
         assert!(!timers.again(id, 9));
         assert_eq!((timers.pending(), timers.next()), (0, None));
     }

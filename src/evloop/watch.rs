@@ -31,6 +31,14 @@ struct Watch {
     user: u64,
 }
 
+impl Watch {
+    /// Whether its number still means the file that was to be watched: not when the caller has
+    /// closed that, whoever has the number now.
+    fn is_there(&self) -> bool {
+        socket::file_of(self.fd) == Ok(self.file)
+    }
+}
+
 impl Watches {
     pub fn new() -> Watches {
         Watches { all: Slab::new(Kind::Watch), by_fd: HashMap::new() }
@@ -44,6 +52,9 @@ impl Watches {
     /// ready.
     pub fn add(&mut self, core: &mut Core, fd: RawFd, interest: Interest, user: u64) -> Result<Id> {
         let file = socket::file_of(fd)?;
+        if socket::is_on_disk(fd)? {
+            return Err(Errno(libc::EPERM));
+        }
         let before = self.by_fd.get(&fd).copied();
         if let Some(before) = before {
             let is_same = self.all.get(before).is_some_and(|watch| watch.file == file);
@@ -67,11 +78,10 @@ impl Watches {
     /// Errors: `EBADF` when there is no such watch, or its descriptor is closed.
     pub fn modify(&mut self, core: &Core, id: Id, interest: Interest) -> Result<()> {
         let watch = self.all.get_mut(id).ok_or(Errno(libc::EBADF))?;
-        let outcome = core.poller.modify(watch.fd, id.bits(), interest);
-        if outcome == Err(Errno(libc::ENOENT)) {
+        if !watch.is_there() {
             return Err(Errno(libc::EBADF));
         }
-        outcome?;
+        core.poller.modify(watch.fd, id.bits(), interest)?;
         watch.interest = interest;
         Ok(())
     }
@@ -80,7 +90,9 @@ impl Watches {
     pub fn remove(&mut self, core: &Core, id: Id) -> Result<()> {
         let watch = self.all.remove(id).ok_or(Errno(libc::EBADF))?;
         self.by_fd.remove(&watch.fd);
-        let _ = core.poller.remove(watch.fd);
+        if watch.is_there() {
+            let _ = core.poller.remove(watch.fd);
+        }
         Ok(())
     }
 
@@ -96,10 +108,11 @@ impl Watches {
     /// descriptor that is closed here and open in another process, or under another number.
     pub fn on_ready(&mut self, core: &mut Core, id: Id, ready: Ready) -> bool {
         let Some(watch) = self.all.get(id) else { return true };
-        if ready.closed || socket::check_open(watch.fd).is_err() {
-            let was_removed = core.poller.remove(watch.fd).is_ok();
+        if ready.closed || !watch.is_there() {
+            // A list forgets it; epoll goes on, as the file is open elsewhere.
+            let is_forgotten = ready.closed && core.poller.remove(watch.fd).is_ok();
             self.tell_lost(core, id);
-            return !was_removed;
+            return !is_forgotten;
         }
         let wanted = watch.interest;
         let mut event = Event::new(EventKind::Descriptor, Some(id), watch.user);

@@ -185,6 +185,9 @@ pub unsafe extern "C" fn evloop_new(
         unsafe {
             hand_out(out, || {
                 let config = sized::read(config)?;
+                if config.reserved != 0 {
+                    return Err(INVALID);
+                }
                 EventLoop::new(backend(config.backend)?)
             })
         }

@@ -214,7 +214,11 @@ unsafe fn read_config(config: *const tcp_config_t) -> Result<Config> {
     let c = unsafe { sized::read(config)? };
     let known = TCP_REUSEPORT | TCP_V6ONLY | TCP_DELAY | TCP_NO_REUSEADDR | TCP_LINGER;
     let most = i32::MAX as u32;
-    if c.flags & !known != 0 || c.backlog < 0 || c.recv_buffer.max(c.send_buffer) > most {
+    if c.flags & !known != 0
+        || c.reserved != 0
+        || c.backlog < 0
+        || c.recv_buffer.max(c.send_buffer) > most
+    {
         return Err(INVALID);
     }
     let has = |flag: u32| c.flags & flag != 0;

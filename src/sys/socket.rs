@@ -17,12 +17,24 @@ pub fn check_open(fd: RawFd) -> Result<()> {
 ///
 /// Errors: `EBADF`.
 pub fn file_of(fd: RawFd) -> Result<(u64, u64)> {
+    status_of(fd).map(|status| (status.st_dev, status.st_ino))
+}
+
+/// Whether a descriptor is a file or folder on a disk, which are always ready and cannot be waited
+/// for.
+///
+/// Errors: `EBADF`.
+pub fn is_on_disk(fd: RawFd) -> Result<bool> {
+    let kind = status_of(fd)?.st_mode & libc::S_IFMT;
+    Ok(kind == libc::S_IFREG || kind == libc::S_IFDIR)
+}
+
+fn status_of(fd: RawFd) -> Result<libc::stat> {
     let mut status = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: `status` is valid for writing; fstat takes any number for a descriptor.
     check(unsafe { libc::fstat(fd, status.as_mut_ptr()) })?;
     // SAFETY: the call has filled it, and any bytes are a value of this structure of integers.
-    let status = unsafe { status.assume_init() };
-    Ok((status.st_dev, status.st_ino))
+    Ok(unsafe { status.assume_init() })
 }
 
 /// A second descriptor for `fd`, closed on exec.

@@ -226,6 +226,11 @@ impl Connection {
         self.is_closing
     }
 
+    /// Whether the caller has been told that something is there, and has not read since.
+    pub fn is_noticed(&self) -> bool {
+        self.read.is_noticed && !self.is_closing
+    }
+
     pub fn has_ended(&self) -> bool {
         self.ended.is_some()
     }
@@ -271,7 +276,7 @@ impl Connection {
             self.write.is_ready = true;
             self.flush(core);
         }
-        if ready.failed && self.read.mode == Reading::Off {
+        if ready.failed && (self.read.mode == Reading::Off || self.read.has_ended) {
             // No read will find it out.
             if let Some(error) = self.stream.as_ref().and_then(Stream::take_error) {
                 self.end(core, error.0);
@@ -286,16 +291,14 @@ impl Connection {
         if !self.read.is_ready || !is_free || self.ended.is_some() {
             return;
         }
-        match self.read.mode {
-            Reading::Data if !self.read.is_queued => {
-                self.read.is_queued = true;
-                core.readable.push_back(self.id);
-            }
-            Reading::Notice if !self.read.is_noticed => {
-                self.read.is_noticed = true;
-                core.push(EventKind::Readable, self.id, self.user);
-            }
-            _ => {}
+        let is_wanted = match self.read.mode {
+            Reading::Data => true,
+            Reading::Notice => !self.read.is_noticed,
+            Reading::Off => false,
+        };
+        if is_wanted && !self.read.is_queued {
+            self.read.is_queued = true;
+            core.readable.push_back(self.id);
         }
     }
 
@@ -309,13 +312,22 @@ impl Connection {
         }
     }
 
-    /// Its turn in the list of those to be read has come: reads into `room`. Gives the bytes to be
-    /// told of, 0 for none.
+    /// Its turn in the list of those to be read has come: reads into `room`, or tells the caller
+    /// that it may. Gives the bytes to be told of, 0 for none.
     #[inline]
     pub fn take_turn(&mut self, core: &mut Core, room: &mut [u8]) -> usize {
         self.read.is_queued = false;
-        if self.read.mode != Reading::Data || self.ended.is_some() || self.read.has_ended {
+        if !self.read.is_ready || self.ended.is_some() || self.read.has_ended {
             return 0;
+        }
+        match self.read.mode {
+            Reading::Data => {}
+            Reading::Notice => {
+                self.read.is_noticed = true;
+                core.push(EventKind::Readable, self.id, self.user);
+                return 0;
+            }
+            Reading::Off => return 0,
         }
         let taken = self.take(core, room);
         if taken == Ok(0) {
@@ -351,10 +363,18 @@ impl Connection {
         let size = self.allowance(core, room.len())?;
         let stream = self.stream.as_ref().ok_or(Errno(libc::ENOTCONN))?;
         match stream.recv(&mut room[..size]) {
-            Ok(0) => {
-                self.read.has_ended = true;
-                Ok(0)
-            }
+            Ok(0) => match self.write.failed {
+                // A connection that was reset reads like one that ended in order, once the error
+                // has been taken by a write.
+                Some(error) if error != Errno(libc::EPIPE) => {
+                    self.end(core, error.0);
+                    Err(error)
+                }
+                _ => {
+                    self.read.has_ended = true;
+                    Ok(0)
+                }
+            },
             Ok(count) => {
                 self.read.is_ready = count == size || self.read.is_careful;
                 self.clock.active_at = core.now;

@@ -141,16 +141,24 @@ fn interleave(addresses: Vec<StreamAddr>) -> Vec<StreamAddr> {
 /// The address that `host` and `service` are without being looked up: a Unix socket ("unix:/path",
 /// or "unix:@name" for one without a file), or numbers.
 ///
-/// Errors: `EINVAL` for a Unix path that is too long.
+/// Errors: `EINVAL` for a Unix path that is empty or too long, and for a port above 65535, which the
+/// system would cut down to another.
 pub fn literal(host: &str, service: &str) -> Result<Option<StreamAddr>> {
     if let Some(path) = host.strip_prefix("unix:") {
         let name = match path.strip_prefix('@') {
             Some(name) => [b"\0", name.as_bytes()].concat(),
             None => path.as_bytes().to_vec(),
         };
+        if name.iter().all(|byte| *byte == 0) {
+            return Err(Errno(libc::EINVAL));
+        }
         return StreamAddr::unix(&name).map(Some);
     }
     let port = service.parse::<u16>().ok();
+    let is_number = !service.is_empty() && service.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number && port.is_none() {
+        return Err(Errno(libc::EINVAL));
+    }
     Ok(port.and_then(|port| Addr::parse(host, port).ok()).map(StreamAddr::from))
 }
 

@@ -69,8 +69,13 @@ impl List {
         let fd = entry.fd;
         socket::check_open(fd)?;
         let mut entries = self.entries();
-        if entries.places.contains_key(&fd) {
-            return Err(Errno(libc::EEXIST));
+        if let Some(place) = entries.places.get(&fd).copied() {
+            if !entry.is_followed {
+                return Err(Errno(libc::EEXIST));
+            }
+            // The loop has just made it: who had the number before has closed it.
+            entries.all[place] = entry;
+            return Ok(());
         }
         let place = entries.all.len();
         entries.places.insert(fd, place);
