@@ -1892,6 +1892,22 @@ int64_t tcp_write(evloop_t *h,
                   size_t n);
 
 /**
+ * `tcp_write` for callers to whom pointers are dear, as an interpreter: all in one piece of memory.
+ *
+ * `messages`, `len`: `n` heads of two words each in the machine's byte order, int64_t id and
+ * uint64_t length, with no need to be aligned; behind them the data of all, one behind the other,
+ * which must fill the rest. `results`: the caller's, room for `n`; NULL for a caller who does not ask.
+ *
+ * Returns as `tcp_write`. Errors: -EINVAL also for lengths that do not add up, nothing being sent.
+ * Thread safety: any thread.
+ */
+int64_t tcp_write_packed(evloop_t *h,
+                         const uint8_t *messages,
+                         size_t len,
+                         size_t n,
+                         int64_t *results);
+
+/**
  * `tcp_write` of one message, for callers to whom filling a structure costs more than the call.
  *
  * Returns what would be its `result`. Thread safety: any thread.

@@ -19,10 +19,10 @@
 //!    each, connections send what waits and note that they are readable, connects end or go on with
 //!    the next address, watched descriptors and signals give their events.
 //! 7. Names that were looked up start their connects.
-//! 8. Readable connections are read in turn into the caller's buffer, as long as it and the number
-//!    of events have room.
-//! 9. The events of steps 5 to 7 are given, as many as there is room for; the rest is for step 2 of
-//!    the next iteration.
+//! 8. The events of steps 5 to 7 are given, and those that other threads caused during the wait, as
+//!    many as there is room for; the rest is for step 2 of the next iteration.
+//! 9. Readable connections are read in turn into the caller's buffer, as long as it and the number
+//!    of events have room; ends of streams that are met there are told of.
 //!
 //! A poll does iterations until one has given something, or its time is over.
 
@@ -46,15 +46,14 @@ use crate::sys::addr::Addr;
 use crate::sys::eventfd::EventFd;
 use crate::sys::poller::{Poller, Scratch};
 use crate::sys::stream::{self, Stream, StreamAddr};
-use crate::sys::timerfd::TimerFd;
-use crate::sys::{clock, epoll, resolve, Errno, Result};
+use crate::sys::{clock, resolve, Errno, Result};
 use event::Delivery;
 use resolver::Resolver;
 use state::State;
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 use tcp::{Config, Connection, ConnectionStats, Listener, Reading, Watermarks};
 
@@ -68,11 +67,10 @@ pub struct EventLoop {
     wake: Arc<EventFd>,
     /// What is asked of the loop's thread: bits, by kind of event.
     asked: AtomicU32,
-    /// What [`EventLoop::fd`] gives, once it is asked for.
-    outer: OnceLock<epoll::Epoll>,
 }
 
 /// One message for a connection.
+#[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     pub id: Id,
     pub data: &'a [u8],
@@ -93,7 +91,6 @@ impl EventLoop {
             scratch: Mutex::default(),
             wake,
             asked: AtomicU32::new(0),
-            outer: OnceLock::new(),
         })
     }
 
@@ -157,18 +154,7 @@ impl EventLoop {
     ///
     /// Errors: `EOPNOTSUPP` where the poller has none; `EMFILE`.
     pub fn fd(&self) -> Result<RawFd> {
-        if let Some(outer) = self.outer.get() {
-            return Ok(outer.as_fd().as_raw_fd());
-        }
-        self.with(|state| {
-            let outer = epoll::Epoll::new()?;
-            outer.add(self.poller.descriptor()?, 0, epoll::Watch::Level)?;
-            let timer = TimerFd::new()?;
-            outer.add(timer.as_fd(), 0, epoll::Watch::Level)?;
-            state.alarm = Some((timer, None));
-            // Two callers at once do not meet here: the state is locked.
-            Ok(self.outer.get_or_init(|| outer).as_fd().as_raw_fd())
-        })
+        self.with(State::outer)
     }
 
     /// Watches `fd`, which stays the caller's.
@@ -609,14 +595,21 @@ impl Turn<'_> {
         let waited = self.owner.poller.wait(&mut self.scratch, timeout);
         let mut state = self.owner.lock();
         state.waits_until = None;
-        waited?;
         if state.is_closed {
             return Err(Errno(libc::ESHUTDOWN));
+        }
+        if let Err(error) = waited {
+            // It may be a signal that the loop itself hears.
+            state.take_signals();
+            if state.core.events.is_empty() {
+                return Err(error);
+            }
         }
         state.core.stats.iterations += 1;
         state.core.look_at_clock();
         state.run_timers();
         self.look_at_ready(&mut state);
+        state.deliver(delivery);
         state.read(delivery);
         state.deliver(delivery);
         state.core.stats.events += delivery.given() as u64;

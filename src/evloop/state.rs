@@ -6,10 +6,12 @@ use super::resolver::Resolver;
 use super::slab::{Id, Kind, Slab};
 use super::tcp::{Connection, Listener};
 use super::watch::Watches;
+use crate::sys::epoll::{Epoll, Watch};
 use crate::sys::poller::{Interest, Poller, Ready};
 use crate::sys::signals::Signals;
 use crate::sys::timerfd::TimerFd;
 use crate::sys::{Errno, Result};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
 
 /// The token of the eventfd that ends a wait, and of the one that signals write to.
@@ -30,11 +32,20 @@ pub struct State {
     spent: Vec<Id>,
     /// The loop's thread waits until this time, `None`: for ever; outer `None`: it does not wait.
     pub waits_until: Option<Option<i64>>,
-    /// Makes the loop's descriptor readable at its next time, and the time that it is set to.
-    pub alarm: Option<(TimerFd, Option<i64>)>,
+    /// The loop's own descriptor, once it is asked for.
+    outer: Option<Outer>,
     /// All are to end.
     pub is_ending: bool,
     pub is_closed: bool,
+}
+
+/// A descriptor that is readable when the poller has something, or at the loop's next time.
+#[derive(Debug)]
+struct Outer {
+    epoll: Epoll,
+    timer: TimerFd,
+    /// What the timer is set to.
+    next: Option<i64>,
 }
 
 impl State {
@@ -49,7 +60,7 @@ impl State {
             heard: Slab::new(Kind::Signal),
             spent: Vec::new(),
             waits_until: None,
-            alarm: None,
+            outer: None,
             is_ending: false,
             is_closed: false,
         }
@@ -149,7 +160,7 @@ impl State {
 
     /// Has the poller forget what it cannot be asked to forget, and watches all else anew.
     fn rebuild(&mut self) {
-        if self.core.poller.clear().is_err() {
+        if self.clear_poller().is_err() {
             // Descriptors are short. What is reported in vain is so until they are not.
             return;
         }
@@ -210,7 +221,8 @@ impl State {
         self.heard.insert((number, user))
     }
 
-    fn take_signals(&mut self) {
+    /// Signals that have come since the last time.
+    pub fn take_signals(&mut self) {
         let Some(signals) = &mut self.signals else { return };
         for (number, count) in signals.take() {
             let heard = self.heard.iter().find(|(_, (other, _))| *other == number);
@@ -228,7 +240,7 @@ impl State {
         match id.kind() {
             Some(Kind::Watch) => self.watches.remove(&self.core, id),
             Some(Kind::Listener) => {
-                self.listeners.remove(id).ok_or(bad)?.close(&mut self.core);
+                self.listeners.remove(id).ok_or(bad)?.close(id, &mut self.core);
                 Ok(())
             }
             Some(Kind::Signal) => {
@@ -334,14 +346,38 @@ impl State {
         }
     }
 
+    /// The loop's own descriptor, made when it is asked for first.
+    ///
+    /// Errors: `EOPNOTSUPP` where the poller has none; `EMFILE`.
+    pub fn outer(&mut self) -> Result<RawFd> {
+        if self.outer.is_none() {
+            let outer = Outer { epoll: Epoll::new()?, timer: TimerFd::new()?, next: None };
+            outer.epoll.add(self.core.poller.descriptor()?, 0, Watch::Level)?;
+            outer.epoll.add(outer.timer.as_fd(), 0, Watch::Level)?;
+            self.outer = Some(outer);
+            self.set_alarm();
+        }
+        let outer = self.outer.as_ref().ok_or(Errno(libc::EMFILE))?;
+        Ok(outer.epoll.as_fd().as_raw_fd())
+    }
+
     /// Has the loop's descriptor be readable in time for the next thing to do.
     pub fn set_alarm(&mut self) {
-        let Some((timer, set_to)) = &mut self.alarm else { return };
+        let Some(outer) = &mut self.outer else { return };
         let next = self.core.next_time();
-        if *set_to != next {
-            timer.set(next);
-            *set_to = next;
+        if outer.next != next {
+            outer.timer.set(next);
+            outer.next = next;
         }
+    }
+
+    /// Empties the poller, whose descriptor is another file then.
+    fn clear_poller(&mut self) -> Result<()> {
+        let Some(outer) = &self.outer else { return self.core.poller.clear() };
+        outer.epoll.remove(self.core.poller.descriptor()?);
+        let outcome = self.core.poller.clear();
+        outer.epoll.add(self.core.poller.descriptor()?, 0, Watch::Level)?;
+        outcome
     }
 
     /// Whether what another thread has just done is to end the wait.

@@ -91,7 +91,7 @@ impl Watches {
         let watch = self.all.remove(id).ok_or(Errno(libc::EBADF))?;
         self.by_fd.remove(&watch.fd);
         if watch.is_there() {
-            let _ = core.poller.remove(watch.fd);
+            core.poller.remove(watch.fd, id.bits());
         }
         Ok(())
     }
@@ -109,10 +109,9 @@ impl Watches {
     pub fn on_ready(&mut self, core: &mut Core, id: Id, ready: Ready) -> bool {
         let Some(watch) = self.all.get(id) else { return true };
         if ready.closed || !watch.is_there() {
-            // A list forgets it; epoll goes on, as the file is open elsewhere.
-            let is_forgotten = ready.closed && core.poller.remove(watch.fd).is_ok();
+            let is_removed = core.poller.remove_closed(watch.fd, id.bits());
             self.tell_lost(core, id);
-            return !is_forgotten;
+            return !is_removed;
         }
         let wanted = watch.interest;
         let mut event = Event::new(EventKind::Descriptor, Some(id), watch.user);
@@ -139,7 +138,7 @@ impl Watches {
     /// Forgets a descriptor whose number is another file's now.
     fn lose(&mut self, core: &mut Core, id: Id) {
         if let Some(watch) = self.all.get(id) {
-            let _ = core.poller.remove(watch.fd);
+            core.poller.remove_closed(watch.fd, id.bits());
         }
         self.tell_lost(core, id);
     }

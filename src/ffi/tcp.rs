@@ -301,12 +301,71 @@ pub unsafe extern "C" fn tcp_write(h: *mut evloop_t, items: *mut tcp_message_t, 
             Ok(Message { id: id_of(item.id), data })
         };
         let sent = owner.write(n, message, |index, result| {
-            let result = result.map_or_else(|error| -i64::from(error.0), |waiting| waiting as i64);
             // SAFETY: the same, and nobody reads the item meanwhile.
-            unsafe { (*items.add(index)).result = result };
+            unsafe { (*items.add(index)).result = number(result) };
         })?;
         Ok(sent as i64)
     })
+}
+
+/// `tcp_write` for callers to whom pointers are dear, as an interpreter: all in one piece of memory.
+///
+/// `messages`, `len`: `n` heads of two words each in the machine's byte order, int64_t id and
+/// uint64_t length, with no need to be aligned; behind them the data of all, one behind the other,
+/// which must fill the rest. `results`: the caller's, room for `n`; NULL for a caller who does not ask.
+///
+/// Returns as `tcp_write`. Errors: -EINVAL also for lengths that do not add up, nothing being sent.
+/// Thread safety: any thread.
+#[no_mangle]
+pub unsafe extern "C" fn tcp_write_packed(
+    h: *mut evloop_t,
+    messages: *const u8,
+    len: usize,
+    n: usize,
+    results: *mut i64,
+) -> i64 {
+    guard(|| {
+        let owner = enter(h)?;
+        // SAFETY: the caller's promise.
+        let messages = unpack(unsafe { slice_in(messages, len)? }, n)?;
+        if !results.is_null() {
+            check_array(results.cast_const(), n)?;
+        }
+        let message = |index: usize| Ok(messages[index]);
+        let sent = owner.write(n, message, |index, result| {
+            if !results.is_null() {
+                // SAFETY: the array was checked above.
+                unsafe { results.add(index).write(number(result)) };
+            }
+        })?;
+        Ok(sent as i64)
+    })
+}
+
+/// Errors: `EINVAL` when the lengths do not add up.
+fn unpack(packed: &[u8], n: usize) -> Result<Vec<Message<'_>>> {
+    const HEAD: usize = 16;
+    let heads = n.checked_mul(HEAD).filter(|heads| *heads <= packed.len()).ok_or(INVALID)?;
+    let (heads, mut data) = packed.split_at(heads);
+    let word = |bytes: &[u8]| bytes.try_into().map(i64::from_ne_bytes).unwrap_or_default();
+    let mut messages = Vec::with_capacity(n);
+    for head in heads.chunks_exact(HEAD) {
+        let (id, length) = head.split_at(HEAD / 2);
+        let length = usize::try_from(word(length)).map_err(|_| INVALID)?;
+        let (own, rest) = data.split_at_checked(length).ok_or(INVALID)?;
+        messages.push(Message { id: id_of(word(id)), data: own });
+        data = rest;
+    }
+    if data.is_empty() {
+        Ok(messages)
+    } else {
+        Err(INVALID)
+    }
+}
+
+/// What the `result` of a message is.
+fn number(result: Result<usize>) -> i64 {
+    result.map_or_else(|error| -i64::from(error.0), |waiting| waiting as i64)
 }
 
 /// `tcp_write` of one message, for callers to whom filling a structure costs more than the call.

@@ -45,6 +45,11 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_ADD, fd, token, watch)
     }
 
+    /// Stops watching `fd`, if it is watched.
+    pub fn remove(&self, fd: BorrowedFd<'_>) {
+        let _ = self.control(libc::EPOLL_CTL_DEL, fd, 0, Watch::Level);
+    }
+
     /// Makes a [`Watch::OneShot`] descriptor heard again.
     pub fn rearm(&self, fd: BorrowedFd<'_>, token: u64) -> Result<()> {
         self.control(libc::EPOLL_CTL_MOD, fd, token, Watch::OneShot)

@@ -246,6 +246,18 @@ impl Stream {
         let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
     }
 
+    /// Resets the connection, whoever else has the socket: connecting a TCP socket to nowhere does
+    /// that (connect(2), AF_UNSPEC).
+    pub fn reset(&self) {
+        let nowhere =
+            libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+        let size = std::mem::size_of_val(&nowhere) as libc::socklen_t;
+        // SAFETY: `nowhere` is valid for reading its size.
+        if check(unsafe { libc::connect(self.raw(), &nowhere, size) }).is_err() {
+            self.shutdown();
+        }
+    }
+
     /// `None` for a Unix socket.
     pub fn local(&self) -> Result<Option<Addr>> {
         local(&self.0)

@@ -262,6 +262,9 @@ impl Connection {
             core.push(EventKind::Connected, self.id, self.user);
         }
         self.flush(core);
+        if self.write.waiting.is_empty() {
+            self.say_over(core);
+        }
         self.arm(core);
     }
 
@@ -656,10 +659,7 @@ impl Connection {
 
     /// Ends it at once, with a reset; what waits is lost, and told of.
     pub fn reset(&mut self, core: &mut Core, error: i32) {
-        if let Some(stream) = &self.stream {
-            stream.reset_on_close();
-            self.resets = true;
-        }
+        self.resets = true;
         self.end(core, error);
     }
 
@@ -685,7 +685,7 @@ impl Connection {
             dial.abandon(core);
         }
         if let Some(stream) = self.stream.take() {
-            let _ = core.poller.remove(stream.raw());
+            core.poller.remove(stream.raw(), self.id.bits());
             self.release(stream);
         }
         if let Some(timer) = self.clock.timer.take() {
@@ -694,8 +694,11 @@ impl Connection {
     }
 
     fn release(&self, stream: Stream) {
-        if self.is_shared && !self.resets {
-            stream.shutdown();
+        match (self.is_shared, self.resets) {
+            (true, true) => stream.reset(),
+            (true, false) => stream.shutdown(),
+            (false, true) => stream.reset_on_close(),
+            (false, false) => {}
         }
         if self.lingers && !self.resets {
             // Closing it blocks for as long as it lingers. Without a thread it blocks here.

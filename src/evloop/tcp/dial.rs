@@ -117,7 +117,7 @@ impl Dial {
 
 fn release(attempt: Id, core: &mut Core) -> Option<Stream> {
     let stream = core.attempts.remove(attempt)?.stream;
-    let _ = core.poller.remove(stream.raw());
+    core.poller.remove(stream.raw(), attempt.bits());
     Some(stream)
 }
 

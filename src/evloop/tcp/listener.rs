@@ -79,10 +79,10 @@ impl Listener {
         let _ = core.poller.modify(self.socket.raw(), id.bits(), interest);
     }
 
-    pub fn close(self, core: &mut Core) {
+    pub fn close(self, id: Id, core: &mut Core) {
         if let Some(timer) = self.rest {
             core.timers.remove(timer);
         }
-        let _ = core.poller.remove(self.socket.raw());
+        core.poller.remove(self.socket.raw(), id.bits());
     }
 }

@@ -90,14 +90,16 @@ impl List {
         Ok(())
     }
 
-    pub fn remove(&self, fd: RawFd) -> Result<()> {
+    /// Nothing happens when the number is another's.
+    pub fn remove(&self, fd: RawFd, token: u64) {
         let mut entries = self.entries();
-        let place = entries.places.remove(&fd).ok_or(MISSING)?;
+        let place = entries.places.get(&fd).copied();
+        let Some(place) = place.filter(|place| entries.all[*place].token == token) else { return };
+        entries.places.remove(&fd);
         entries.all.swap_remove(place);
         if let Some(moved) = entries.all.get(place).map(|entry| entry.fd) {
             entries.places.insert(moved, place);
         }
-        Ok(())
     }
 
     pub fn clear(&self) {

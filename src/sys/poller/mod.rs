@@ -108,16 +108,27 @@ impl Poller {
         }
     }
 
-    /// Errors: `ENOENT` when it is not watched, `EBADF` when it is closed.
-    pub fn remove(&self, fd: RawFd) -> Result<()> {
+    /// Stops watching a descriptor, which is open and the one that was added.
+    pub fn remove(&self, fd: RawFd, token: u64) {
         match self {
             Poller::Edge(set) => set.remove(fd),
-            Poller::List(list) => list.remove(fd),
+            Poller::List(list) => list.remove(fd, token),
         }
     }
 
-    /// Forgets all descriptors, those too that are closed here and open elsewhere, which epoll goes
-    /// on reporting and cannot be asked to remove.
+    /// Stops watching a descriptor that its owner has closed, so that its number may be another's
+    /// by now. Gives whether that can be done: epoll goes on with a file that is open elsewhere.
+    pub fn remove_closed(&self, fd: RawFd, token: u64) -> bool {
+        match self {
+            Poller::Edge(_) => false,
+            Poller::List(list) => {
+                list.remove(fd, token);
+                true
+            }
+        }
+    }
+
+    /// Forgets all descriptors, those too that cannot be removed.
     pub fn clear(&self) -> Result<()> {
         match self {
             Poller::Edge(set) => set.clear(),
