@@ -282,7 +282,8 @@
 #define EVLOOP_POLL 2
 
 /**
- * select(2), for descriptors above 1,023 too.
+ * select(2), for descriptors above 1,023 too. It tells of no errors: those of a descriptor that is
+ * watched for nothing, or of a connection that is not read, are met when it is used.
  */
 #define EVLOOP_SELECT 3
 
@@ -1882,7 +1883,8 @@ int64_t tcp_adopt(evloop_t *h,
  * `items`, `n`: the caller's; the data are copied, and each gets its `result`: 0 when the kernel has
  * all of that connection's, else how many bytes wait; -EAGAIN when too much waits (TCP_DRAINED comes
  * later), -EPIPE after `tcp_shutdown_write`, -EPIPE, -ECONNRESET, -ETIMEDOUT and others when the
- * connection has ended, -EBADF for what is no connection's id or closed, -EINVAL for NULL.
+ * connection has ended, -EBADF for what is no connection's id or closed, -EINVAL for NULL. After one
+ * that is refused, so are those behind it to the same connection: none overtakes another.
  *
  * Returns how many have a result of 0: the others are worth a look when it is less than `n`. Errors:
  * -EINVAL for NULL, -EBADF. Never raises SIGPIPE. Thread safety: any thread.

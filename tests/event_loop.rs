@@ -190,7 +190,7 @@ fn many_threads_write_while_one_polls() {
         let write = |thread: u64| {
             for number in 0..MESSAGES {
                 let word = (thread << 32 | number).to_le_bytes();
-                let message = |_| Ok(Message { id: client, data: &word });
+                let message = |_| Message { id: client, data: Ok(&word[..]) };
                 owner.write(1, message, |_, outcome| assert!(outcome.is_ok())).unwrap();
                 sent.fetch_add(8, Ordering::Relaxed);
             }

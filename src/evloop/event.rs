@@ -46,11 +46,13 @@ pub struct Event {
     pub value: u64,
     pub offset: usize,
     pub len: usize,
+    /// Of a timer: which of the times that it was set, or came due, this is about.
+    pub setting: u64,
 }
 
 impl Event {
     pub fn new(kind: EventKind, id: Option<Id>, user: u64) -> Event {
-        Event { kind, id, user, error: 0, value: 0, offset: 0, len: 0 }
+        Event { kind, id, user, error: 0, value: 0, offset: 0, len: 0, setting: 0 }
     }
 }
 

@@ -8,10 +8,11 @@
 //! # One iteration
 //!
 //! 1. What the caller has had the last event of is forgotten, its id with it.
-//! 2. Events left from before, and [`EventLoop::wake`] and [`EventLoop::stop`], are given. If there
-//!    were any, that is all: what the caller does about them comes before what follows from them.
+//! 2. Events that the last iteration had no room for are given. If there were any, that is all: what
+//!    the caller does about them comes before what follows from them.
 //! 3. The loop waits: for the caller's patience at most, until the next timer, and not at all when
-//!    a connection is known to have more to read.
+//!    a connection is known to have more to read, or something that the caller or another thread did
+//!    has caused an event.
 //! 4. The clock is read, once; to all that follows it is the time.
 //! 5. Timers that are due give their events, in the order of their times. Connections' own
 //!    deadlines are among them: connect, idle and write timeouts, rates, the end of a shutdown.
@@ -19,8 +20,8 @@
 //!    each, connections send what waits and note that they are readable, connects end or go on with
 //!    the next address, watched descriptors and signals give their events.
 //! 7. Names that were looked up start their connects.
-//! 8. The events of steps 5 to 7 are given, and those that other threads caused during the wait, as
-//!    many as there is room for; the rest is for step 2 of the next iteration.
+//! 8. All events are given, as many as there is room for, [`EventLoop::wake`] and
+//!    [`EventLoop::stop`] among them; the rest is for step 2 of the next iteration.
 //! 9. Readable connections are read in turn into the caller's buffer, as long as it and the number
 //!    of events have room; ends of streams that are met there are told of.
 //!
@@ -73,7 +74,8 @@ pub struct EventLoop {
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     pub id: Id,
-    pub data: &'a [u8],
+    /// An error where there are none to be had.
+    pub data: Result<&'a [u8]>,
 }
 
 const READ: Interest = Interest { readable: true, writable: false };
@@ -295,19 +297,21 @@ impl EventLoop {
     }
 
     /// Sends `count` messages, each of which is taken whole or not at all: `message` gives one,
-    /// `answer` learns how many bytes of its connection wait then, or why it was refused. Gives how
+    /// `answer` learns how many bytes of its connection wait then, or why it was refused. After one
+    /// is refused, so are those behind it to the same connection: none overtakes another. Gives how
     /// many left none waiting.
     ///
-    /// Errors of a message: what `message` says; `EBADF` for no connection of the caller's; `EAGAIN`
-    /// over its limit; `EPIPE` and others where it has ended.
+    /// Errors of a message: what is in it; `EBADF` for no connection of the caller's; `EAGAIN` over
+    /// its limit; `EPIPE` and others where it has ended.
     pub fn write<'a>(
         &self,
         count: usize,
-        message: impl Fn(usize) -> Result<Message<'a>>,
+        message: impl Fn(usize) -> Message<'a>,
         mut answer: impl FnMut(usize, Result<usize>),
     ) -> Result<usize> {
         self.with(|state| {
             let (mut sent, mut next) = (0, 0);
+            state.batches += 1;
             while next < count {
                 let run = next_run(state, next..count, &message);
                 for index in next..next + run.length {
@@ -468,30 +472,38 @@ struct Run {
 fn next_run<'a>(
     state: &mut State,
     batch: std::ops::Range<usize>,
-    message: &impl Fn(usize) -> Result<Message<'a>>,
+    message: &impl Fn(usize) -> Message<'a>,
 ) -> Run {
-    let refuse = |error| Run { length: 1, outcome: Err(error) };
-    let first = match message(batch.start) {
-        Ok(first) => first,
-        Err(error) => return refuse(error),
-    };
+    let first = message(batch.start);
+    let number = state.batches;
     let (connection, core) = match state.connection(first.id) {
         Ok(found) => found,
-        Err(error) => return refuse(error),
+        Err(error) => return Run { length: 1, outcome: Err(error) },
     };
-    let room = connection.room_for(first.data.len());
-    let mut parts = [IoSlice::new(first.data); tcp::PARTS];
-    let (mut length, mut total) = (1, first.data.len());
+    let data = match connection.refused_in(number).map_or(first.data, Err) {
+        Ok(data) => data,
+        Err(error) => {
+            connection.refuse(number, error);
+            return Run { length: 1, outcome: Err(error) };
+        }
+    };
+    let room = connection.room_for(data.len());
+    let mut parts = [IoSlice::new(data); tcp::PARTS];
+    let (mut length, mut total) = (1, data.len());
     for index in batch.skip(1).take(tcp::PARTS - 1) {
-        let Ok(next) = message(index) else { break };
-        if next.id != first.id || total.saturating_add(next.data.len()) > room {
+        let Message { id, data: Ok(data) } = message(index) else { break };
+        if id != first.id || total.saturating_add(data.len()) > room {
             break;
         }
-        parts[length] = IoSlice::new(next.data);
-        total += next.data.len();
+        parts[length] = IoSlice::new(data);
+        total += data.len();
         length += 1;
     }
-    Run { length, outcome: connection.send(core, &parts[..length], total) }
+    let outcome = connection.send(core, &parts[..length], total);
+    if let Err(error) = outcome {
+        connection.refuse(number, error);
+    }
+    Run { length, outcome }
 }
 
 fn is_callers(timers: &timers::Timers<Subject>, id: Id) -> bool {
@@ -583,12 +595,11 @@ impl Turn<'_> {
         let mut state = self.owner.lock();
         state.forget_spent();
         check_alive(&state)?;
-        self.owner.take_asked(&mut state);
-        state.deliver(delivery);
-        if delivery.given() > 0 {
-            state.core.stats.events += delivery.given() as u64;
-            state.set_alarm();
-            return Ok(());
+        if state.has_leftovers {
+            state.deliver(delivery);
+            if delivery.given() > 0 {
+                return state.finish(delivery);
+            }
         }
         let timeout = time_to_wait(&mut state, until);
         drop(state);
@@ -612,9 +623,7 @@ impl Turn<'_> {
         state.deliver(delivery);
         state.read(delivery);
         state.deliver(delivery);
-        state.core.stats.events += delivery.given() as u64;
-        state.set_alarm();
-        Ok(())
+        state.finish(delivery)
     }
 
     fn look_at_ready(&mut self, state: &mut State) {

@@ -34,6 +34,10 @@ pub struct State {
     pub waits_until: Option<Option<i64>>,
     /// The loop's own descriptor, once it is asked for.
     outer: Option<Outer>,
+    /// The last iteration had no room for all events.
+    pub has_leftovers: bool,
+    /// Batches of messages handed in so far.
+    pub batches: u64,
     /// All are to end.
     pub is_ending: bool,
     pub is_closed: bool,
@@ -61,6 +65,8 @@ impl State {
             spent: Vec::new(),
             waits_until: None,
             outer: None,
+            has_leftovers: false,
+            batches: 0,
             is_ending: false,
             is_closed: false,
         }
@@ -92,6 +98,14 @@ impl State {
         }
     }
 
+    /// Ends an iteration.
+    pub fn finish(&mut self, delivery: &Delivery<'_>) -> Result<()> {
+        self.core.stats.events += delivery.given() as u64;
+        self.has_leftovers = !self.core.events.is_empty();
+        self.set_alarm();
+        Ok(())
+    }
+
     /// Timers whose time has come.
     pub fn run_timers(&mut self) {
         while let Some(due) = self.core.timers.pop(self.core.now) {
@@ -100,6 +114,7 @@ impl State {
                     self.core.stats.timers_fired += due.times;
                     let mut event = Event::new(EventKind::Timer, Some(due.id), user);
                     event.value = due.times;
+                    event.setting = due.setting;
                     self.core.events.push_back(event);
                 }
                 Subject::Connection(id) => {
@@ -278,7 +293,9 @@ impl State {
         match event.kind {
             _ if self.is_closed => false,
             EventKind::Wake | EventKind::Stop | EventKind::Closed => true,
-            EventKind::Timer => self.core.timers.has(id),
+            EventKind::Timer => self.core.timers.setting(id) == Some(event.setting),
+            // The caller does not know of it yet, and is to before its end.
+            EventKind::Accepted => self.connections.get(id).is_some(),
             EventKind::Signal => self.heard.get(id).is_some(),
             EventKind::Descriptor => event.error != 0 || self.watches.has(id),
             EventKind::Refused => self.listeners.get(id).is_some(),

@@ -66,8 +66,8 @@ pub struct Due<T> {
     pub subject: T,
     /// How many of its periods have ended since it was last due, 1 at least.
     pub times: u64,
-    /// Whether it was its last time; the id is good until [`Timers::remove`].
-    pub is_last: bool,
+    /// Differs from the timer's when it has been set anew since.
+    pub setting: u64,
 }
 
 fn tick_of(time: i64) -> u64 {
@@ -119,8 +119,9 @@ impl<T: Copy> Timers<T> {
         true
     }
 
-    pub fn has(&self, id: Id) -> bool {
-        self.all.get(id).is_some()
+    /// A number that changes each time that the timer is set.
+    pub fn setting(&self, id: Id) -> Option<u64> {
+        self.all.get(id).map(|timer| timer.order)
     }
 
     pub fn subject(&self, id: Id) -> Option<T> {
@@ -173,7 +174,7 @@ impl<T: Copy> Timers<T> {
             times += missed as u64;
             self.schedule(id, deadline.saturating_add((missed + 1).saturating_mul(period)));
         }
-        Some(Due { id, subject, times, is_last: period == 0 })
+        Some(Due { id, subject, times, setting: self.setting(id)? })
     }
 
     fn schedule(&mut self, id: Id, deadline: i64) {
@@ -305,7 +306,6 @@ mod tests {
         while let Some(now) = timers.next() {
             while let Some(one) = timers.pop(now) {
                 due.push((now, one.subject));
-                assert!(one.is_last);
                 assert_eq!(timers.remove(one.id), Some(one.subject));
             }
         }

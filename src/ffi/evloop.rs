@@ -60,7 +60,8 @@ pub const EVLOOP_ERROR: u32 = 4;
 pub const EVLOOP_EPOLL: u32 = 1;
 /// poll(2).
 pub const EVLOOP_POLL: u32 = 2;
-/// select(2), for descriptors above 1,023 too.
+/// select(2), for descriptors above 1,023 too. It tells of no errors: those of a descriptor that is
+/// watched for nothing, or of a connection that is not read, are met when it is used.
 pub const EVLOOP_SELECT: u32 = 3;
 
 /// How to make a loop. Zero means the default.

@@ -284,7 +284,8 @@ fn check_watermarks(w: Watermarks) -> Result<Watermarks> {
 /// `items`, `n`: the caller's; the data are copied, and each gets its `result`: 0 when the kernel has
 /// all of that connection's, else how many bytes wait; -EAGAIN when too much waits (TCP_DRAINED comes
 /// later), -EPIPE after `tcp_shutdown_write`, -EPIPE, -ECONNRESET, -ETIMEDOUT and others when the
-/// connection has ended, -EBADF for what is no connection's id or closed, -EINVAL for NULL.
+/// connection has ended, -EBADF for what is no connection's id or closed, -EINVAL for NULL. After one
+/// that is refused, so are those behind it to the same connection: none overtakes another.
 ///
 /// Returns how many have a result of 0: the others are worth a look when it is less than `n`. Errors:
 /// -EINVAL for NULL, -EBADF. Never raises SIGPIPE. Thread safety: any thread.
@@ -297,8 +298,7 @@ pub unsafe extern "C" fn tcp_write(h: *mut evloop_t, items: *mut tcp_message_t, 
             // SAFETY: the array was checked above.
             let item = unsafe { items.add(index).read() };
             // SAFETY: the caller's promise.
-            let data = unsafe { slice_in(item.data, item.len)? };
-            Ok(Message { id: id_of(item.id), data })
+            Message { id: id_of(item.id), data: unsafe { slice_in(item.data, item.len) } }
         };
         let sent = owner.write(n, message, |index, result| {
             // SAFETY: the same, and nobody reads the item meanwhile.
@@ -331,13 +331,16 @@ pub unsafe extern "C" fn tcp_write_packed(
         if !results.is_null() {
             check_array(results.cast_const(), n)?;
         }
-        let message = |index: usize| Ok(messages[index]);
-        let sent = owner.write(n, message, |index, result| {
-            if !results.is_null() {
-                // SAFETY: the array was checked above.
-                unsafe { results.add(index).write(number(result)) };
-            }
-        })?;
+        let sent = owner.write(
+            n,
+            |index| messages[index],
+            |index, result| {
+                if !results.is_null() {
+                    // SAFETY: the array was checked above.
+                    unsafe { results.add(index).write(number(result)) };
+                }
+            },
+        )?;
         Ok(sent as i64)
     })
 }
@@ -353,7 +356,7 @@ fn unpack(packed: &[u8], n: usize) -> Result<Vec<Message<'_>>> {
         let (id, length) = head.split_at(HEAD / 2);
         let length = usize::try_from(word(length)).map_err(|_| INVALID)?;
         let (own, rest) = data.split_at_checked(length).ok_or(INVALID)?;
-        messages.push(Message { id: id_of(word(id)), data: own });
+        messages.push(Message { id: id_of(word(id)), data: Ok(own) });
         data = rest;
     }
     if data.is_empty() {

@@ -3,11 +3,12 @@
 //! signalfd(2) would need the signal blocked in all threads of the process, those of others too.
 
 use super::eventfd::EventFd;
-use super::{check, process, Errno, Result};
-use std::mem::{self, MaybeUninit};
+use super::process::{self, PerProcess};
+use super::{check, Errno, Result};
+use std::mem;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// One more than the highest signal's number.
 const SIGNALS: usize = 65;
@@ -31,40 +32,75 @@ impl Slot {
     }
 }
 
-/// The process that the handlers are for; a forked child gets its default actions back.
-static GENERATION: AtomicU32 = AtomicU32::new(0);
+/// What was there before our handler, where that can look at it.
+static BEFORE: [Before; SIGNALS] = [const { Before::empty() }; SIGNALS];
 
-/// What was there before us, with how many listeners there are.
-struct Replaced {
-    listeners: usize,
-    action: libc::sigaction,
+struct Before {
+    /// Whether our handler is in place.
+    is_replaced: AtomicBool,
+    handler: AtomicUsize,
+    flags: AtomicI32,
 }
 
-static REPLACED: Mutex<[Option<Replaced>; SIGNALS]> = Mutex::new([const { None }; SIGNALS]);
+impl Before {
+    const fn empty() -> Before {
+        Before {
+            is_replaced: AtomicBool::new(false),
+            handler: AtomicUsize::new(libc::SIG_DFL),
+            flags: AtomicI32::new(0),
+        }
+    }
+
+    /// Puts it back. May be called by a signal handler.
+    fn restore(&self, number: i32) {
+        self.is_replaced.store(false, Ordering::SeqCst);
+        let handler = self.handler.load(Ordering::SeqCst);
+        // It fails for no number that was replaced before.
+        let _ = set_action(number, handler, self.flags.load(Ordering::SeqCst), false);
+    }
+}
+
+/// The process that listeners and handlers are for: a forked child inherits all of it, and what it
+/// shares with its parent must not be touched.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// How many of this process hear each signal.
+static HEARERS: PerProcess<Hearers> = PerProcess::new(
+    |generation| Hearers { generation, counts: Mutex::new([0; SIGNALS]) },
+    |h| h.generation,
+);
+
+struct Hearers {
+    generation: u32,
+    counts: Mutex<[usize; SIGNALS]>,
+}
 
 extern "C" fn handle(number: libc::c_int) {
     // SAFETY: errno belongs to this thread, which the handler interrupts.
     let errno = unsafe { *libc::__errno_location() };
-    if GENERATION.load(Ordering::Relaxed) == process::generation() {
-        COUNTS[number as usize].fetch_add(1, Ordering::SeqCst);
-        for slot in &LISTENERS {
-            if slot.wanted.load(Ordering::SeqCst) & bit(number) != 0 {
-                let one = 1u64.to_ne_bytes();
-                // SAFETY: `one` is valid for reading its bytes; write is async-signal-safe.
-                unsafe {
-                    libc::write(slot.fd.load(Ordering::SeqCst), one.as_ptr().cast(), one.len())
-                };
-            }
-        }
+    if GENERATION.load(Ordering::SeqCst) == process::generation() {
+        tell(number);
     } else {
-        // SAFETY: both are async-signal-safe. A child was to hear it as if it had no handler.
-        unsafe {
-            libc::signal(number, libc::SIG_DFL);
-            libc::raise(number);
-        }
+        // A child hears it as if there were no loop: once this handler has returned, as it is
+        // blocked until then.
+        BEFORE[number as usize].restore(number);
+        // SAFETY: raise takes no pointer, and is async-signal-safe.
+        unsafe { libc::raise(number) };
     }
     // SAFETY: as above.
     unsafe { *libc::__errno_location() = errno };
+}
+
+/// Counts a signal and wakes who listens.
+fn tell(number: i32) {
+    COUNTS[number as usize].fetch_add(1, Ordering::SeqCst);
+    for slot in &LISTENERS {
+        if slot.wanted.load(Ordering::SeqCst) & bit(number) != 0 {
+            let one = 1u64.to_ne_bytes();
+            // SAFETY: `one` is valid for reading its bytes; write is async-signal-safe.
+            unsafe { libc::write(slot.fd.load(Ordering::SeqCst), one.as_ptr().cast(), one.len()) };
+        }
+    }
 }
 
 fn bit(number: i32) -> u64 {
@@ -84,6 +120,8 @@ impl Signals {
     /// Errors: `EMFILE` when descriptors are short, or 64 listen already.
     pub fn new() -> Result<Signals> {
         let wake = EventFd::new()?;
+        // A slot is taken and given back under the lock, so that a child's first use comes before.
+        let _hearers = hearers();
         let is_free = |slot: &Slot| {
             let (order, other) = (Ordering::AcqRel, Ordering::Acquire);
             slot.is_taken.compare_exchange(false, true, order, other).is_ok()
@@ -151,40 +189,63 @@ impl Drop for Signals {
     }
 }
 
+/// The counts of this process; what a parent has left to it is put in order first.
+fn hearers() -> MutexGuard<'static, [usize; SIGNALS]> {
+    let hearers = HEARERS.get();
+    let counts = hearers.counts.lock().unwrap_or_else(PoisonError::into_inner);
+    if GENERATION.load(Ordering::SeqCst) != hearers.generation {
+        for slot in &LISTENERS {
+            slot.wanted.store(0, Ordering::SeqCst);
+            slot.fd.store(-1, Ordering::SeqCst);
+            slot.is_taken.store(false, Ordering::SeqCst);
+        }
+        for (number, before) in BEFORE.iter().enumerate() {
+            if before.is_replaced.load(Ordering::SeqCst) {
+                before.restore(number as i32);
+            }
+        }
+        GENERATION.store(hearers.generation, Ordering::SeqCst);
+    }
+    counts
+}
+
 /// Puts our handler in place of the process's, unless it is there already.
 fn replace(number: i32) -> Result<()> {
-    let mut all = REPLACED.lock().unwrap_or_else(PoisonError::into_inner);
-    let generation = process::generation();
-    if GENERATION.swap(generation, Ordering::SeqCst) != generation {
-        // What a parent replaced is not this process's to restore.
-        *all = [const { None }; SIGNALS];
+    let mut hearers = hearers();
+    if hearers[number as usize] == 0 {
+        let handler = handle as extern "C" fn(libc::c_int) as usize;
+        let (before, flags) = set_action(number, handler, libc::SA_RESTART, true)?;
+        let place = &BEFORE[number as usize];
+        place.handler.store(before, Ordering::SeqCst);
+        place.flags.store(flags, Ordering::SeqCst);
+        place.is_replaced.store(true, Ordering::SeqCst);
     }
-    if let Some(replaced) = &mut all[number as usize] {
-        replaced.listeners += 1;
-        return Ok(());
-    }
-    // SAFETY: all-zero bytes are a value of this structure; `action` and `before` are valid, and
-    // the handler keeps to what is async-signal-safe.
-    let action = unsafe {
-        let mut action: libc::sigaction = mem::zeroed();
-        action.sa_sigaction = handle as extern "C" fn(libc::c_int) as usize;
-        action.sa_flags = libc::SA_RESTART;
-        libc::sigfillset(&mut action.sa_mask);
-        let mut before = MaybeUninit::<libc::sigaction>::zeroed();
-        check(libc::sigaction(number, &action, before.as_mut_ptr()))?;
-        before.assume_init()
-    };
-    all[number as usize] = Some(Replaced { listeners: 1, action });
+    hearers[number as usize] += 1;
     Ok(())
 }
 
 fn restore(number: i32) {
-    let mut all = REPLACED.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(replaced) = &mut all[number as usize] else { return };
-    replaced.listeners -= 1;
-    if replaced.listeners == 0 {
-        // SAFETY: the action is what the kernel gave for this signal.
-        unsafe { libc::sigaction(number, &replaced.action, std::ptr::null_mut()) };
-        all[number as usize] = None;
+    let mut hearers = hearers();
+    hearers[number as usize] -= 1;
+    if hearers[number as usize] == 0 {
+        BEFORE[number as usize].restore(number);
+    }
+}
+
+/// Sets what a signal does; gives the handler and the flags that were there before. May be called
+/// by a signal handler.
+fn set_action(number: i32, handler: usize, flags: i32, blocks_all: bool) -> Result<(usize, i32)> {
+    // SAFETY: all-zero bytes are a value of this structure; both are valid, and the handler is
+    // ours, which keeps to what is async-signal-safe, or one that the kernel gave for this signal.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = handler;
+        action.sa_flags = flags;
+        if blocks_all {
+            libc::sigfillset(&mut action.sa_mask);
+        }
+        let mut before: libc::sigaction = mem::zeroed();
+        check(libc::sigaction(number, &action, &mut before))?;
+        Ok((before.sa_sigaction, before.sa_flags))
     }
 }

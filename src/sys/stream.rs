@@ -225,6 +225,14 @@ impl Stream {
         }
     }
 
+    /// Whether something is there to be read.
+    pub fn has_unread(&self) -> bool {
+        let mut count: libc::c_int = 0;
+        // SAFETY: `count` is valid for writing.
+        let outcome = unsafe { libc::ioctl(self.raw(), libc::FIONREAD, &mut count) };
+        outcome == 0 && count > 0
+    }
+
     /// The error that is pending, which is none afterwards.
     pub fn take_error(&self) -> Option<Errno> {
         SockRef::from(&self.0).take_error().unwrap_or_else(Some).map(Errno::from)

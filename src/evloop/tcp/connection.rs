@@ -68,6 +68,8 @@ struct WriteSide {
     is_over: bool,
     /// Why nothing can be sent any more, though there may be something to read.
     failed: Option<Errno>,
+    /// The last batch of messages of which one was refused, and why.
+    refused: (u64, Errno),
     bucket: Option<Box<Bucket>>,
 }
 
@@ -167,6 +169,7 @@ impl Connection {
                 is_shut: false,
                 is_over: false,
                 failed: None,
+                refused: (0, Errno(0)),
                 bucket: Bucket::new(config.write_rate, now),
             },
             is_closing: false,
@@ -282,7 +285,7 @@ impl Connection {
         if ready.failed && (self.read.mode == Reading::Off || self.read.has_ended) {
             // No read will find it out.
             if let Some(error) = self.stream.as_ref().and_then(Stream::take_error) {
-                self.end(core, error.0);
+                self.fail(core, error);
             }
         }
         self.expect(core);
@@ -468,6 +471,16 @@ impl Connection {
         }
     }
 
+    /// Notes that a message of a batch was refused.
+    pub fn refuse(&mut self, batch: u64, error: Errno) {
+        self.write.refused = (batch, error);
+    }
+
+    /// Why a message of this batch was refused, if one was.
+    pub fn refused_in(&self, batch: u64) -> Option<Errno> {
+        Some(self.write.refused.1).filter(|_| self.write.refused.0 == batch)
+    }
+
     fn check_sending(&self) -> Result<()> {
         self.check()?;
         match self.write.failed {
@@ -547,15 +560,21 @@ impl Connection {
                 Ok(0)
             }
             Err(error) => {
-                self.fail_sending(core, error);
+                self.fail(core, error);
                 Err(error)
             }
         }
     }
 
-    /// Nothing can be sent any more: what the peer sent before is still read.
-    fn fail_sending(&mut self, core: &mut Core, error: Errno) {
-        if self.read.mode != Reading::Data || self.read.has_ended {
+    /// Nothing can be sent any more: what the peer sent before is still read, when the caller wants
+    /// to.
+    fn fail(&mut self, core: &mut Core, error: Errno) {
+        let has_more = match self.read.mode {
+            _ if self.read.has_ended || self.is_closing => false,
+            Reading::Data => true,
+            Reading::Notice | Reading::Off => self.stream.as_ref().is_some_and(Stream::has_unread),
+        };
+        if !has_more {
             return self.end(core, error.0);
         }
         self.write.failed = Some(error);

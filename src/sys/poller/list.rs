@@ -2,7 +2,7 @@
 
 use super::super::{check, clock, socket, Errno, Result};
 use super::{Interest, Ready};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,6 +33,8 @@ struct Entry {
     interest: Interest,
     /// Its owner remembers what was reported, errors too: they are not reported for ever.
     is_followed: bool,
+    /// It was reported to have failed.
+    has_failed: bool,
 }
 
 /// The list as one wait hands it over.
@@ -57,12 +59,12 @@ impl List {
     }
 
     pub fn add(&self, fd: RawFd, token: u64, interest: Interest) -> Result<()> {
-        self.insert(Entry { fd, token, interest, is_followed: false })
+        self.insert(Entry { fd, token, interest, is_followed: false, has_failed: false })
     }
 
     pub fn follow(&self, fd: RawFd, token: u64) -> Result<()> {
         let interest = Interest { readable: true, writable: true };
-        self.insert(Entry { fd, token, interest, is_followed: true })
+        self.insert(Entry { fd, token, interest, is_followed: true, has_failed: false })
     }
 
     fn insert(&self, entry: Entry) -> Result<()> {
@@ -115,8 +117,21 @@ impl List {
         copies.entries.clear();
         copies.entries.extend_from_slice(&self.entries().all);
         match self.call {
-            Call::Poll => copies.poll(ready, timeout_ns),
-            Call::Select => copies.select(ready, timeout_ns),
+            Call::Poll => copies.poll(ready, timeout_ns)?,
+            Call::Select => copies.select(ready, timeout_ns)?,
+        }
+        self.note_failed(ready);
+        Ok(())
+    }
+
+    /// Remembers what has failed, which poll(2) would report for ever.
+    fn note_failed(&self, ready: &[Ready]) {
+        let failed: HashSet<u64> =
+            ready.iter().filter(|one| one.failed).map(|one| one.token).collect();
+        if !failed.is_empty() {
+            for entry in &mut self.entries().all {
+                entry.has_failed |= entry.is_followed && failed.contains(&entry.token);
+            }
         }
     }
 }
@@ -127,8 +142,9 @@ impl Copies {
         self.polled.extend(self.entries.iter().map(|entry| {
             let readable = if entry.interest.readable { libc::POLLIN | libc::POLLRDHUP } else { 0 };
             let writable = if entry.interest.writable { libc::POLLOUT } else { 0 };
-            let is_idle = entry.is_followed && entry.interest == Interest::default();
-            let fd = if is_idle { !entry.fd } else { entry.fd };
+            // Its owner knows, and expects nothing more.
+            let is_over = entry.has_failed && entry.interest == Interest::default();
+            let fd = if is_over { !entry.fd } else { entry.fd };
             libc::pollfd { fd, events: readable | writable, revents: 0 }
         }));
         let time = timeout_ns.map(clock::timespec);
