@@ -255,7 +255,8 @@
 
 /**
  * A listener could not take a connection, which stays in the kernel's queue: `error` is EMFILE,
- * ENFILE, ENOBUFS or ENOMEM. It looks again after 100 ms.
+ * ENFILE, ENOBUFS or ENOMEM. (With ENOSPC, /proc/sys/fs/epoll/max_user_watches, it was closed.) It
+ * looks again after 100 ms.
  */
 #define TCP_REFUSED 13
 
@@ -338,8 +339,8 @@ typedef struct bcast_t bcast_t;
  * A loop, made by `evloop_new`: opaque, never dereferenced.
  *
  * What is in it, timers, watched descriptors, signals, listeners, connections, has an id: a number
- * above 0 that names its kind and never comes again, so that one that is stale, made up or of
- * another kind gives -EBADF. An id is good until the poll after the one that gave its last event.
+ * above 0 that names its kind and does not come again before four billion others, so that one that
+ * is stale, made up or of another kind gives -EBADF. An id is good until the poll after the one that gave its last event.
  */
 typedef struct evloop_t evloop_t;
 
@@ -1039,8 +1040,9 @@ typedef struct {
      */
     uint32_t idle_timeout_ms;
     /**
-     * Milliseconds with bytes waiting and none going out, after which it is reset with ETIMEDOUT; 0:
-     * never, but 30 s after `tcp_close`.
+     * Milliseconds with bytes waiting and none going out, after which it is reset with ETIMEDOUT;
+     * time in which `write_rate` holds them back does not count. 0: never, and 30,000 after
+     * `tcp_close`.
      */
     uint32_t write_timeout_ms;
     /**
@@ -1752,8 +1754,8 @@ int32_t evloop_set_user(evloop_t *h, int64_t id, void *user);
  *
  * `timers`, `n`: the caller's; each gets its `id`. NULL only with 0.
  *
- * Returns `n`. Errors, nothing being added: -EINVAL for a period below 0 or NULL; -EBADF; -EMFILE
- * after 268 million. Thread safety: any thread.
+ * Returns `n`. Errors: -EINVAL for a period below 0 or NULL, nothing being added; -EMFILE after 268
+ * million; -EBADF. Thread safety: any thread.
  */
 int64_t evloop_timer_add(evloop_t *h, evloop_timer_t *timers, size_t n);
 
@@ -1853,7 +1855,8 @@ int64_t tcp_listen(evloop_t *h,
  * `host`, `service`, `config`: as `tcp_listen`; "" is this host. `user`: comes with its events.
  *
  * Returns the connection's id. Errors: -EINVAL for a bad configuration, bad text or NULL; -EAGAIN when
- * no thread can be started; -EMFILE; -ESHUTDOWN; -EBADF. Thread safety: any thread.
+ * no thread can be started; -ESHUTDOWN; -EBADF. All else, descriptors being short too, comes with
+ * TCP_CLOSED. Thread safety: any thread.
  */
 int64_t tcp_connect(evloop_t *h,
                     const char *host,

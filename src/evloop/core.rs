@@ -1,6 +1,7 @@
 //! What all parts of a loop share: the clock, the timers, the poller and the events to be given.
 
 use super::event::{Event, EventKind};
+use super::resolver::Resolver;
 use super::slab::{Id, Slab};
 use super::tcp::Attempt;
 use super::timers::Timers;
@@ -28,6 +29,7 @@ pub struct Core {
     pub timers: Timers<Subject>,
     /// Ways that connections try at the moment.
     pub attempts: Slab<Attempt>,
+    pub resolver: Resolver,
     /// Events that are to be given, oldest first.
     pub events: VecDeque<Event>,
     /// Connections known to have something to read, each once.
@@ -57,12 +59,13 @@ pub struct Stats {
 }
 
 impl Core {
-    pub fn new(poller: Arc<Poller>) -> Core {
+    pub fn new(poller: Arc<Poller>, resolver: Resolver) -> Core {
         let now = clock::monotonic();
         Core {
             poller,
             timers: Timers::new(now),
             attempts: Slab::new(super::slab::Kind::Attempt),
+            resolver,
             events: VecDeque::new(),
             readable: VecDeque::new(),
             now,

@@ -63,7 +63,7 @@ pub struct EventLoop {
     poller: Arc<Poller>,
     state: Mutex<State>,
     /// Held by whoever polls.
-    scratch: Mutex<Scratch>,
+    memory: Mutex<Memory>,
     /// Ends a wait.
     wake: Arc<EventFd>,
     /// What is asked of the loop's thread: bits, by kind of event.
@@ -90,7 +90,7 @@ impl EventLoop {
         Ok(EventLoop {
             poller,
             state: Mutex::new(state),
-            scratch: Mutex::default(),
+            memory: Mutex::default(),
             wake,
             asked: AtomicU32::new(0),
         })
@@ -122,12 +122,12 @@ impl EventLoop {
     ///
     /// Errors: `EBUSY` when it is taken, by this thread too.
     pub fn turn(&self) -> Result<Turn<'_>> {
-        let scratch = match self.scratch.try_lock() {
-            Ok(scratch) => scratch,
+        let memory = match self.memory.try_lock() {
+            Ok(memory) => memory,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Err(Errno(libc::EBUSY)),
         };
-        Ok(Turn { owner: self, scratch })
+        Ok(Turn { owner: self, memory })
     }
 
     /// Gives [`EventKind::Wake`] to the poll in progress, or the next one.
@@ -271,7 +271,7 @@ impl EventLoop {
                     connection.resolved(core, Ok(vec![address]));
                 }
                 None => {
-                    if let Err(error) = state.resolver.ask(id, host, service) {
+                    if let Err(error) = state.core.resolver.ask(id, host, service) {
                         state.withdraw(id);
                         return Err(error);
                     }
@@ -291,7 +291,7 @@ impl EventLoop {
         self.with(|state| {
             check_not_ending(state)?;
             state.core.look_at_clock();
-            let connection = Connection::adopt(stream, config, user, state.core.now);
+            let connection = Connection::open(stream, config, user, state.core.now);
             Connection::enter(connection, &mut state.core, &mut state.connections)
         })
     }
@@ -517,7 +517,7 @@ fn check_not_ending(state: &State) -> Result<()> {
     Ok(())
 }
 
-/// Listens at the first of the addresses where that can be done.
+/// Listens at the first of the addresses that this host has.
 fn open_listener(host: &str, service: &str, config: &Config) -> Result<stream::Listener> {
     let addresses = match tcp::literal(host, service)? {
         Some(address) => vec![address],
@@ -527,7 +527,8 @@ fn open_listener(host: &str, service: &str, config: &Config) -> Result<stream::L
     let mut outcome = Err(Errno::NAME);
     for address in &addresses {
         outcome = stream::Listener::open(address, &config.options, config.backlog);
-        if outcome.is_ok() {
+        // Only a host that has no such address, or no such protocol, is offered another.
+        if !matches!(outcome, Err(Errno(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))) {
             break;
         }
     }
@@ -542,11 +543,24 @@ fn all_interfaces(service: &str, only_v6: bool) -> Result<Vec<StreamAddr>> {
     Ok(addresses.into_iter().map(StreamAddr::from).collect())
 }
 
+/// What polls use again and again.
+#[derive(Default)]
+struct Memory {
+    scratch: Scratch,
+    /// For [`Turn::collect`], made when it is used first.
+    events: Vec<Event>,
+    data: Vec<u8>,
+}
+
 /// The right to poll.
 pub struct Turn<'a> {
     owner: &'a EventLoop,
-    scratch: MutexGuard<'a, Scratch>,
+    memory: MutexGuard<'a, Memory>,
 }
+
+/// How many events, and how many bytes, [`Turn::collect`] takes.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 256 * 1024;
 
 impl Turn<'_> {
     /// Waits at most for `patience` (`None`: for ever) until there are events, and gives up to
@@ -591,6 +605,17 @@ impl Turn<'_> {
         }
     }
 
+    /// [`Turn::poll`] into memory of the loop's own: gives the events, and where their data lie.
+    pub fn collect(&mut self, patience: Option<Duration>) -> Result<(&[Event], &[u8])> {
+        let mut events = std::mem::take(&mut self.memory.events);
+        let mut data = std::mem::take(&mut self.memory.data);
+        events.clear();
+        data.resize(BATCH_BYTES, 0);
+        let outcome = self.poll(BATCH, &mut data, patience, &mut |event| events.push(*event));
+        (self.memory.events, self.memory.data) = (events, data);
+        outcome.map(|_| (&self.memory.events[..], &self.memory.data[..]))
+    }
+
     fn iterate(&mut self, until: Option<i64>, delivery: &mut Delivery<'_>) -> Result<()> {
         let mut state = self.owner.lock();
         state.forget_spent();
@@ -603,7 +628,7 @@ impl Turn<'_> {
         }
         let timeout = time_to_wait(&mut state, until);
         drop(state);
-        let waited = self.owner.poller.wait(&mut self.scratch, timeout);
+        let waited = self.owner.poller.wait(&mut self.memory.scratch, timeout);
         let mut state = self.owner.lock();
         state.waits_until = None;
         if state.is_closed {
@@ -627,7 +652,7 @@ impl Turn<'_> {
     }
 
     fn look_at_ready(&mut self, state: &mut State) {
-        for ready in &self.scratch.ready {
+        for ready in &self.memory.scratch.ready {
             if ready.token == state::WAKE {
                 self.owner.wake.clear();
                 self.owner.take_asked(state);

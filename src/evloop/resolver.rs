@@ -49,7 +49,8 @@ impl Resolver {
         if jobs.threads < THREADS {
             let shared = Arc::clone(&self.0);
             // Nobody waits for it: a lookup may outlive the loop by as long as the system takes.
-            let started = thread::spawn("resolver".to_string(), move || shared.work());
+            let work = move || shared.work();
+            let started = thread::spawn_deep("resolver".to_string(), work);
             if jobs.threads == 0 {
                 started?;
                 jobs.threads += 1;
@@ -72,9 +73,9 @@ impl Resolver {
         self.0.wake.raw()
     }
 
-    /// Forgets what waits.
-    pub fn close(&self) {
-        self.0.jobs().waiting.clear();
+    /// Forgets what a connection has asked for, if it waits still.
+    pub fn cancel(&self, connection: Id) {
+        self.0.jobs().waiting.retain(|job| job.connection != connection);
     }
 }
 

@@ -24,7 +24,6 @@ pub struct State {
     pub watches: Watches,
     pub listeners: Slab<Listener>,
     pub connections: Slab<Box<Connection>>,
-    pub resolver: Resolver,
     signals: Option<Signals>,
     /// The signals heard: their numbers, and what the caller gave with them.
     heard: Slab<(i32, u64)>,
@@ -55,11 +54,10 @@ struct Outer {
 impl State {
     pub fn new(poller: Arc<Poller>, resolver: Resolver) -> State {
         State {
-            core: Core::new(poller),
+            core: Core::new(poller, resolver),
             watches: Watches::new(),
             listeners: Slab::new(Kind::Listener),
             connections: Slab::new(Kind::Connection),
-            resolver,
             signals: None,
             heard: Slab::new(Kind::Signal),
             spent: Vec::new(),
@@ -180,7 +178,7 @@ impl State {
             return;
         }
         let interest = Interest { readable: true, writable: false };
-        let wake = self.resolver.wake_fd();
+        let wake = self.core.resolver.wake_fd();
         let signals = self.signals.as_ref().map(|signals| (signals.raw(), SIGNALS));
         for (fd, token) in [(wake, WAKE)].into_iter().chain(signals) {
             let _ = self.core.poller.add(fd, token, interest);
@@ -202,7 +200,7 @@ impl State {
 
     /// Names that have been looked up.
     pub fn take_resolved(&mut self) {
-        for (id, found) in self.resolver.take() {
+        for (id, found) in self.core.resolver.take() {
             if let Some(connection) = self.connections.get_mut(id) {
                 connection.resolved(&mut self.core, found);
             }
@@ -297,7 +295,7 @@ impl State {
             // The caller does not know of it yet, and is to before its end.
             EventKind::Accepted => self.connections.get(id).is_some(),
             EventKind::Signal => self.heard.get(id).is_some(),
-            EventKind::Descriptor => event.error != 0 || self.watches.has(id),
+            EventKind::Descriptor => event.error != 0 || self.watches.wants(id, event.value),
             EventKind::Refused => self.listeners.get(id).is_some(),
             EventKind::Readable => self.connections.get(id).is_some_and(|one| one.is_noticed()),
             _ => self.connections.get(id).is_some_and(|one| !one.is_closing()),
@@ -348,7 +346,6 @@ impl State {
             }
         }
         self.signals = None;
-        self.resolver.close();
         self.core.stats.unsent_bytes - before
     }
 
@@ -380,8 +377,11 @@ impl State {
 
     /// Has the loop's descriptor be readable in time for the next thing to do.
     pub fn set_alarm(&mut self) {
+        if self.outer.is_none() {
+            return;
+        }
+        let next = if self.has_ended() { Some(0) } else { self.core.next_time() };
         let Some(outer) = &mut self.outer else { return };
-        let next = self.core.next_time();
         if outer.next != next {
             outer.timer.set(next);
             outer.next = next;

@@ -96,8 +96,9 @@ impl Watches {
         Ok(())
     }
 
-    pub fn has(&self, id: Id) -> bool {
-        self.all.get(id).is_some()
+    /// Whether any of `value` is what a descriptor is waited for now.
+    pub fn wants(&self, id: Id, value: u64) -> bool {
+        self.all.get(id).is_some_and(|watch| value & flags(watch.interest) != 0)
     }
 
     pub fn user_mut(&mut self, id: Id) -> Option<&mut u64> {
@@ -113,12 +114,10 @@ impl Watches {
             self.tell_lost(core, id);
             return !is_removed;
         }
-        let wanted = watch.interest;
         let mut event = Event::new(EventKind::Descriptor, Some(id), watch.user);
-        let flag = |is_set: bool, flag: u64| if is_set { flag } else { 0 };
-        event.value = flag(ready.readable && wanted.readable, READABLE)
-            | flag(ready.writable && wanted.writable, WRITABLE)
-            | flag(ready.failed, FAILED);
+        let found = Interest { readable: ready.readable, writable: ready.writable };
+        let failed = if ready.failed { FAILED } else { 0 };
+        event.value = (flags(found) & !FAILED | failed) & flags(watch.interest);
         if event.value != 0 {
             core.events.push_back(event);
         }
@@ -152,4 +151,10 @@ impl Watches {
         event.error = libc::EBADF;
         core.events.push_back(event);
     }
+}
+
+/// An interest as the `value` of an event: errors are always one.
+fn flags(interest: Interest) -> u64 {
+    let flag = |is_set: bool, flag: u64| if is_set { flag } else { 0 };
+    flag(interest.readable, READABLE) | flag(interest.writable, WRITABLE) | FAILED
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 /// A loop, made by `evloop_new`: opaque, never dereferenced.
 ///
 /// What is in it, timers, watched descriptors, signals, listeners, connections, has an id: a number
-/// above 0 that names its kind and never comes again, so that one that is stale, made up or of
-/// another kind gives -EBADF. An id is good until the poll after the one that gave its last event.
+/// above 0 that names its kind and does not come again before four billion others, so that one that
+/// is stale, made up or of another kind gives -EBADF. An id is good until the poll after the one that gave its last event.
 pub struct evloop_t {
     _opaque: [u8; 0],
 }
@@ -47,7 +47,8 @@ pub const TCP_DRAINED: u32 = 11;
 /// `tcp_abort`; else why. `len`: how many bytes were taken and not sent.
 pub const TCP_CLOSED: u32 = 12;
 /// A listener could not take a connection, which stays in the kernel's queue: `error` is EMFILE,
-/// ENFILE, ENOBUFS or ENOMEM. It looks again after 100 ms.
+/// ENFILE, ENOBUFS or ENOMEM. (With ENOSPC, /proc/sys/fs/epoll/max_user_watches, it was closed.) It
+/// looks again after 100 ms.
 pub const TCP_REFUSED: u32 = 13;
 
 /// For `events` of a watch, and `value` of its events.
@@ -255,10 +256,6 @@ fn native(event: &Event, buffer: *const u8) -> evloop_event_t {
     }
 }
 
-/// How many events, and how many bytes, a batch has that goes to a callback.
-const BATCH: usize = 256;
-const BATCH_BYTES: usize = 256 * 1024;
-
 /// Runs the loop: gives each event to `callback`, on this thread, until `evloop_stop`.
 ///
 /// Events of what an earlier callback has closed or deleted are left out, but for TCP_CLOSED.
@@ -276,10 +273,10 @@ pub unsafe extern "C" fn evloop_run(
 ) -> i32 {
     guard32(|| {
         let owner = enter(h)?;
-        let mut batch = Batch::new(&owner, callback, user)?;
+        let mut run = Run::new(&owner, callback, user)?;
         loop {
-            match batch.run(None) {
-                Ok(_) if batch.is_stopped => return Ok(0),
+            match run.once(None) {
+                Ok(_) if run.is_stopped => return Ok(0),
                 Ok(_) => {}
                 Err(Errno(libc::ESHUTDOWN)) if enter(h).is_ok() => return Ok(0),
                 Err(error) => return Err(error),
@@ -301,48 +298,37 @@ pub unsafe extern "C" fn evloop_run_once(
     guard(|| {
         let owner = enter(h)?;
         let patience = patience(timeout_ms)?;
-        let mut batch = Batch::new(&owner, callback, user)?;
-        Ok(batch.run(patience)? as i64)
+        let mut run = Run::new(&owner, callback, user)?;
+        Ok(run.once(patience)? as i64)
     })
 }
 
-/// Events on their way to a callback.
-struct Batch<'a> {
+/// A loop whose events go to a callback.
+struct Run<'a> {
     owner: &'a EventLoop,
     turn: evloop::Turn<'a>,
     callback: unsafe extern "C" fn(*mut c_void, *const evloop_event_t),
     user: *mut c_void,
-    events: Vec<Event>,
-    buffer: Vec<u8>,
     is_stopped: bool,
 }
 
-impl<'a> Batch<'a> {
-    fn new(owner: &'a EventLoop, callback: evloop_fn, user: *mut c_void) -> Result<Batch<'a>> {
+impl<'a> Run<'a> {
+    fn new(owner: &'a EventLoop, callback: evloop_fn, user: *mut c_void) -> Result<Run<'a>> {
         let callback = callback.ok_or(INVALID)?;
-        let turn = owner.turn()?;
-        let events = Vec::with_capacity(BATCH);
-        let buffer = vec![0; BATCH_BYTES];
-        Ok(Batch { owner, turn, callback, user, events, buffer, is_stopped: false })
+        Ok(Run { owner, turn: owner.turn()?, callback, user, is_stopped: false })
     }
 
-    /// `patience`: as [`evloop::Turn::poll`].
-    fn run(&mut self, patience: Option<Duration>) -> Result<usize> {
-        self.events.clear();
-        let events = &mut self.events;
-        let mut keep = |event: &Event| events.push(*event);
-        let count = self.turn.poll(BATCH, &mut self.buffer, patience, &mut keep)?;
-        for event in &self.events {
-            if !self.owner.is_current(event) {
-                continue;
-            }
+    /// One batch. `patience`: as [`evloop::Turn::poll`].
+    fn once(&mut self, patience: Option<Duration>) -> Result<usize> {
+        let (events, data) = self.turn.collect(patience)?;
+        for event in events.iter().filter(|event| self.owner.is_current(event)) {
             self.is_stopped |= event.kind == EventKind::Stop;
-            let event = native(event, self.buffer.as_ptr());
+            let event = native(event, data.as_ptr());
             // SAFETY: the callback and its pointer are good by the contract of `evloop_run`; the
             // event and its data outlive the call.
             unsafe { (self.callback)(self.user, &event) };
         }
-        Ok(count)
+        Ok(events.len())
     }
 }
 
@@ -425,8 +411,8 @@ pub extern "C" fn evloop_set_user(h: *mut evloop_t, id: i64, user: *mut c_void) 
 ///
 /// `timers`, `n`: the caller's; each gets its `id`. NULL only with 0.
 ///
-/// Returns `n`. Errors, nothing being added: -EINVAL for a period below 0 or NULL; -EBADF; -EMFILE
-/// after 268 million. Thread safety: any thread.
+/// Returns `n`. Errors: -EINVAL for a period below 0 or NULL, nothing being added; -EMFILE after 268
+/// million; -EBADF. Thread safety: any thread.
 #[no_mangle]
 pub unsafe extern "C" fn evloop_timer_add(
     h: *mut evloop_t,

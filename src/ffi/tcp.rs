@@ -56,8 +56,9 @@ pub struct tcp_config_t {
     /// Milliseconds without a byte in either direction, after which it is closed with ETIMEDOUT;
     /// 0: never.
     pub idle_timeout_ms: u32,
-    /// Milliseconds with bytes waiting and none going out, after which it is reset with ETIMEDOUT; 0:
-    /// never, but 30 s after `tcp_close`.
+    /// Milliseconds with bytes waiting and none going out, after which it is reset with ETIMEDOUT;
+    /// time in which `write_rate` holds them back does not count. 0: never, and 30,000 after
+    /// `tcp_close`.
     pub write_timeout_ms: u32,
     /// Bytes that wait to be sent: TCP_DRAINED comes when no more than `low` do (16,384 by default)
     /// after more than `high` did (65,536).
@@ -138,7 +139,8 @@ pub unsafe extern "C" fn tcp_listen(
 /// `host`, `service`, `config`: as `tcp_listen`; "" is this host. `user`: comes with its events.
 ///
 /// Returns the connection's id. Errors: -EINVAL for a bad configuration, bad text or NULL; -EAGAIN when
-/// no thread can be started; -EMFILE; -ESHUTDOWN; -EBADF. Thread safety: any thread.
+/// no thread can be started; -ESHUTDOWN; -EBADF. All else, descriptors being short too, comes with
+/// TCP_CLOSED. Thread safety: any thread.
 #[no_mangle]
 pub unsafe extern "C" fn tcp_connect(
     h: *mut evloop_t,

@@ -5,7 +5,7 @@
 use super::eventfd::EventFd;
 use super::process::{self, PerProcess};
 use super::{check, Errno, Result};
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -51,12 +51,15 @@ impl Before {
         }
     }
 
-    /// Puts it back. May be called by a signal handler.
+    /// Puts it back, unless the program has put another one there since. May be called by a signal
+    /// handler.
     fn restore(&self, number: i32) {
         self.is_replaced.store(false, Ordering::SeqCst);
-        let handler = self.handler.load(Ordering::SeqCst);
-        // It fails for no number that was replaced before.
-        let _ = set_action(number, handler, self.flags.load(Ordering::SeqCst), false);
+        if is_ours(number) {
+            let handler = self.handler.load(Ordering::SeqCst);
+            // It fails for no number that was replaced before.
+            let _ = set_action(number, handler, self.flags.load(Ordering::SeqCst), false);
+        }
     }
 }
 
@@ -111,7 +114,8 @@ fn bit(number: i32) -> u64 {
 #[derive(Debug)]
 pub struct Signals {
     slot: usize,
-    wake: EventFd,
+    /// The slot's, which is never closed: a handler that runs at this moment may still write to it.
+    wake: ManuallyDrop<EventFd>,
     /// The count of each signal when it was last asked for.
     seen: Vec<(i32, u64)>,
 }
@@ -119,7 +123,6 @@ pub struct Signals {
 impl Signals {
     /// Errors: `EMFILE` when descriptors are short, or 64 listen already.
     pub fn new() -> Result<Signals> {
-        let wake = EventFd::new()?;
         // A slot is taken and given back under the lock, so that a child's first use comes before.
         let _hearers = hearers();
         let is_free = |slot: &Slot| {
@@ -127,8 +130,16 @@ impl Signals {
             slot.is_taken.compare_exchange(false, true, order, other).is_ok()
         };
         let slot = LISTENERS.iter().position(is_free).ok_or(Errno(libc::EMFILE))?;
+        let wake = match LISTENERS[slot].fd.load(Ordering::SeqCst) {
+            -1 => EventFd::new().inspect_err(|_| {
+                LISTENERS[slot].is_taken.store(false, Ordering::Release);
+            })?,
+            // SAFETY: the slot's eventfd is never closed, and nobody else has the slot.
+            fd => unsafe { EventFd::from_raw(fd) },
+        };
         LISTENERS[slot].fd.store(wake.raw(), Ordering::SeqCst);
-        Ok(Signals { slot, wake, seen: Vec::new() })
+        wake.clear();
+        Ok(Signals { slot, wake: ManuallyDrop::new(wake), seen: Vec::new() })
     }
 
     /// Readable when a signal has come.
@@ -146,10 +157,14 @@ impl Signals {
         if self.seen.iter().any(|(other, _)| *other == number) {
             return Err(Errno(libc::EEXIST));
         }
-        replace(number)?;
+        // Before the handler is there, so that no signal is in between.
         self.seen.push((number, COUNTS[number as usize].load(Ordering::SeqCst)));
         LISTENERS[self.slot].wanted.fetch_or(bit(number), Ordering::SeqCst);
-        Ok(())
+        let outcome = replace(number);
+        if outcome.is_err() {
+            self.forget(number);
+        }
+        outcome
     }
 
     /// Gives the process's handler back when nobody else here hears the signal.
@@ -157,9 +172,13 @@ impl Signals {
         if !self.seen.iter().any(|(other, _)| *other == number) {
             return;
         }
+        restore(number);
+        self.forget(number);
+    }
+
+    fn forget(&mut self, number: i32) {
         self.seen.retain(|(other, _)| *other != number);
         LISTENERS[self.slot].wanted.fetch_and(!bit(number), Ordering::SeqCst);
-        restore(number);
     }
 
     /// Each signal that has come since the last call, and how many.
@@ -182,9 +201,6 @@ impl Drop for Signals {
         while let Some((number, _)) = self.seen.last() {
             self.remove(*number);
         }
-        // A handler that runs at this moment may still write to the descriptor's number: to be
-        // certain that it is ours, a slot and its eventfd part before the eventfd is closed.
-        LISTENERS[self.slot].fd.store(-1, Ordering::SeqCst);
         LISTENERS[self.slot].is_taken.store(false, Ordering::Release);
     }
 }
@@ -214,7 +230,8 @@ fn replace(number: i32) -> Result<()> {
     let mut hearers = hearers();
     if hearers[number as usize] == 0 {
         let handler = handle as extern "C" fn(libc::c_int) as usize;
-        let (before, flags) = set_action(number, handler, libc::SA_RESTART, true)?;
+        let (before, flags) =
+            set_action(number, handler, libc::SA_RESTART | libc::SA_ONSTACK, true)?;
         let place = &BEFORE[number as usize];
         place.handler.store(before, Ordering::SeqCst);
         place.flags.store(flags, Ordering::SeqCst);
@@ -230,6 +247,17 @@ fn restore(number: i32) {
     if hearers[number as usize] == 0 {
         BEFORE[number as usize].restore(number);
     }
+}
+
+/// Whether the handler in place is ours. May be called by a signal handler.
+fn is_ours(number: i32) -> bool {
+    // SAFETY: all-zero bytes are a value of this structure, which is valid for writing.
+    let now = unsafe {
+        let mut now: libc::sigaction = mem::zeroed();
+        libc::sigaction(number, std::ptr::null(), &mut now);
+        now.sa_sigaction
+    };
+    now == handle as extern "C" fn(libc::c_int) as usize
 }
 
 /// Sets what a signal does; gives the handler and the flags that were there before. May be called

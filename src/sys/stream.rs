@@ -1,10 +1,10 @@
 //! Stream sockets: TCP over IPv4 and IPv6, and Unix sockets.
 
 use super::addr::Addr;
-use super::{check, check_size, socket, Errno, Result};
+use super::{check, check_size, poll, socket, Errno, Result};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 use std::io::IoSlice;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// Where a stream socket is, or goes to.
@@ -19,6 +19,10 @@ impl StreamAddr {
         use std::os::unix::ffi::OsStrExt;
         let path = std::path::Path::new(std::ffi::OsStr::from_bytes(path));
         SockAddr::unix(path).map(StreamAddr).map_err(Errno::from)
+    }
+
+    pub fn is_unix(&self) -> bool {
+        self.0.is_unix()
     }
 
     pub fn is_ipv6(&self) -> bool {
@@ -125,6 +129,16 @@ impl Listener {
         })?;
         // SAFETY: the kernel has just made `fd`, and nobody else knows it.
         Ok(Stream(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Listens no more, whoever else has the socket.
+    pub fn shutdown(&self) {
+        let _ = SockRef::from(&self.0).shutdown(std::net::Shutdown::Both);
+    }
+
+    /// Whether a connection is there to be taken.
+    pub fn has_waiting(&self) -> bool {
+        poll::wait(&[(self.0.as_fd(), poll::Interest::Readable)], 0).unwrap_or(true)
     }
 
     /// The address it listens on; `None` for a Unix socket.
@@ -247,11 +261,6 @@ impl Stream {
     /// Tells the peer so, and the kernel that nothing is read any more, whoever else has the socket.
     pub fn shutdown(&self) {
         let _ = SockRef::from(&self.0).shutdown(std::net::Shutdown::Both);
-    }
-
-    /// Has closing reset the connection, throwing away what is under way.
-    pub fn reset_on_close(&self) {
-        let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
     }
 
     /// Resets the connection, whoever else has the socket: connecting a TCP socket to nowhere does

@@ -23,6 +23,8 @@ fn sleep_exactly() {
 }
 
 const STACK_SIZE: usize = 256 * 1024;
+/// For code that is not ours, as modules that look names up (nsswitch.conf(5)).
+const DEEP_STACK_SIZE: usize = 2 * 1024 * 1024;
 
 /// Starts a thread that takes none of the process's signals.
 ///
@@ -30,6 +32,15 @@ const STACK_SIZE: usize = 256 * 1024;
 /// the interpreter's wait would not be interrupted. The mask is set before the thread exists,
 /// as a thread inherits its maker's, so that there is no moment in which a signal could slip in.
 pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    start(Builder::new().name(name).stack_size(STACK_SIZE), body)
+}
+
+/// [`spawn`] with room on the stack for others' code.
+pub fn spawn_deep(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    start(Builder::new().name(name).stack_size(DEEP_STACK_SIZE), body)
+}
+
+fn start(builder: Builder, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let mut all = MaybeUninit::<libc::sigset_t>::uninit();
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: both sets are valid for writing; sigfillset cannot fail on a valid pointer.
@@ -37,7 +48,7 @@ pub fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinH
         libc::sigfillset(all.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
     }
-    let started = Builder::new().name(name).stack_size(STACK_SIZE).spawn(|| {
+    let started = builder.spawn(|| {
         IS_OURS.set(true);
         sleep_exactly();
         body();

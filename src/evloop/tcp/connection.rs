@@ -21,8 +21,6 @@ pub struct Connection {
     pub dial: Option<Box<Dial>>,
     /// None before it is connected, and after its end.
     stream: Option<Stream>,
-    /// Others have the socket too: it does not end with our descriptor.
-    is_shared: bool,
     /// Closing waits for the peer, as the caller has set it (SO_LINGER).
     lingers: bool,
     /// Closing resets the connection.
@@ -82,7 +80,6 @@ struct Deadlines {
     idle_timeout: i64,
     write_timeout: i64,
     connect_at: Option<i64>,
-    close_at: Option<i64>,
     read_again_at: Option<i64>,
     write_again_at: Option<i64>,
     /// When something was received or sent last.
@@ -127,13 +124,6 @@ impl Connection {
         connection
     }
 
-    /// One over a socket that the caller keeps as well.
-    pub fn adopt(stream: Stream, config: &Config, user: u64, now: i64) -> Box<Connection> {
-        let mut connection = Connection::open(stream, config, user, now);
-        connection.is_shared = true;
-        connection
-    }
-
     /// One that is to be connected.
     pub fn dialing(config: &Config, user: u64, now: i64) -> Box<Connection> {
         let mut connection = Connection::new(config, user, now);
@@ -148,7 +138,6 @@ impl Connection {
             user,
             dial: None,
             stream: None,
-            is_shared: false,
             lingers: config.options.linger_s.is_some_and(|seconds| seconds > 0),
             resets: config.options.linger_s == Some(0),
             read: ReadSide {
@@ -180,7 +169,6 @@ impl Connection {
                 idle_timeout: config.idle_timeout,
                 write_timeout: config.write_timeout,
                 connect_at: None,
-                close_at: None,
                 read_again_at: None,
                 write_again_at: None,
                 active_at: now,
@@ -250,7 +238,7 @@ impl Connection {
     /// The dial has come to its aim.
     pub fn connected(&mut self, core: &mut Core, stream: Stream) {
         if let Some(mut dial) = self.dial.take() {
-            dial.abandon(core);
+            dial.abandon(self.id, core);
         }
         let followed = core.poller.follow(stream.raw(), self.id.bits());
         self.read.is_careful = stream.is_unix();
@@ -511,7 +499,7 @@ impl Connection {
 
     /// Sends of what waits as much as goes.
     fn flush(&mut self, core: &mut Core) {
-        while self.write.is_ready && !self.write.waiting.is_empty() && self.ended.is_none() {
+        while self.write.is_ready && self.is_waiting_to_send() {
             let Some(stream) = &self.stream else { return };
             let mut allowed = self.write.waiting.len();
             if let Some(bucket) = &mut self.write.bucket {
@@ -645,7 +633,8 @@ impl Connection {
             return self.end_orderly(core);
         }
         if self.clock.write_timeout == 0 {
-            self.clock.close_at = Some(core.now.saturating_add(CLOSE_TIMEOUT));
+            self.clock.write_timeout = CLOSE_TIMEOUT;
+            self.clock.progress_at = core.now;
         }
         self.arm(core);
         self.expect(core);
@@ -701,7 +690,7 @@ impl Connection {
     /// Gives up its socket and its timer.
     pub fn let_go(&mut self, core: &mut Core) {
         if let Some(mut dial) = self.dial.take() {
-            dial.abandon(core);
+            dial.abandon(self.id, core);
         }
         if let Some(stream) = self.stream.take() {
             core.poller.remove(stream.raw(), self.id.bits());
@@ -713,11 +702,11 @@ impl Connection {
     }
 
     fn release(&self, stream: Stream) {
-        match (self.is_shared, self.resets) {
-            (true, true) => stream.reset(),
-            (true, false) => stream.shutdown(),
-            (false, true) => stream.reset_on_close(),
-            (false, false) => {}
+        // Others may have the socket too: who gave it to us, a forked child.
+        if self.resets {
+            stream.reset();
+        } else {
+            stream.shutdown();
         }
         if self.lingers && !self.resets {
             // Closing it blocks for as long as it lingers. Without a thread it blocks here.
@@ -741,6 +730,7 @@ impl Connection {
         self.read.bucket = Bucket::new(read, core.now);
         self.write.bucket = Bucket::new(write, core.now);
         (self.clock.read_again_at, self.clock.write_again_at) = (None, None);
+        self.write.is_ready = true;
         self.offer(core);
         self.flush(core);
         Ok(())
@@ -770,11 +760,10 @@ impl Connection {
         let clock = &self.clock;
         let after = |since: i64, timeout: i64| (timeout > 0).then(|| since.saturating_add(timeout));
         let is_open = self.stream.is_some();
-        let waits = is_open && !self.write.waiting.is_empty();
+        let waits = self.is_waiting_to_send();
         let deadlines = [
             clock.connect_at,
             self.dial.as_ref().and_then(|dial| dial.next_at),
-            clock.close_at,
             clock.read_again_at,
             clock.write_again_at,
             after(clock.active_at, clock.idle_timeout).filter(|_| is_open),
@@ -811,7 +800,7 @@ impl Connection {
         if is_due(self.clock.connect_at) {
             return self.end(core, timed_out);
         }
-        if is_due(self.clock.close_at) || self.has_stalled(now) {
+        if self.has_stalled(now) {
             return self.reset(core, timed_out);
         }
         if self.is_idle(now) {
@@ -823,6 +812,7 @@ impl Connection {
         }
         if is_due(self.clock.write_again_at) {
             self.clock.write_again_at = None;
+            self.clock.progress_at = now;
             self.write.is_ready = true;
             self.flush(core);
         }
@@ -842,8 +832,15 @@ impl Connection {
 
     fn has_stalled(&self, now: i64) -> bool {
         let timeout = self.clock.write_timeout;
-        let waits = self.stream.is_some() && !self.write.waiting.is_empty();
-        timeout > 0 && waits && now >= self.clock.progress_at.saturating_add(timeout)
+        timeout > 0
+            && self.is_waiting_to_send()
+            && now >= self.clock.progress_at.saturating_add(timeout)
+    }
+
+    /// Whether bytes wait because the peer takes none, and not because of a rate.
+    fn is_waiting_to_send(&self) -> bool {
+        let is_held_back = self.clock.write_again_at.is_some();
+        self.stream.is_some() && !self.write.waiting.is_empty() && !is_held_back
     }
 
     fn is_idle(&self, now: i64) -> bool {

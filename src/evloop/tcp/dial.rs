@@ -11,6 +11,9 @@ use std::collections::VecDeque;
 /// RFC 8305, section 5: the Connection Attempt Delay.
 const HEAD_START: i64 = 250_000_000;
 
+/// How long to wait before asking a busy Unix socket again.
+const BUSY_PAUSE: i64 = 10_000_000;
+
 /// A way that is being tried.
 #[derive(Debug)]
 pub struct Attempt {
@@ -57,6 +60,12 @@ impl Dial {
                 Ok(None) => {
                     let has_more = !self.addresses.is_empty();
                     self.next_at = has_more.then(|| core.now + HEAD_START);
+                    return Ok(None);
+                }
+                Err(Errno(libc::EAGAIN)) if address.is_unix() => {
+                    // Its listener has more waiting than it wants; nothing tells when it has not.
+                    self.addresses.push_front(address);
+                    self.next_at = Some(core.now + BUSY_PAUSE);
                     return Ok(None);
                 }
                 Err(error) => self.error = error,
@@ -108,7 +117,8 @@ impl Dial {
     }
 
     /// Gives up all that is under way.
-    pub fn abandon(&mut self, core: &mut Core) {
+    pub fn abandon(&mut self, connection: Id, core: &mut Core) {
+        core.resolver.cancel(connection);
         for attempt in self.attempts.drain(..) {
             release(attempt, core);
         }

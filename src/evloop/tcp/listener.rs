@@ -27,18 +27,17 @@ impl Listener {
     /// Takes in what has come.
     pub fn accept(&mut self, id: Id, core: &mut Core, connections: &mut Slab<Box<Connection>>) {
         for _ in 0..TURN {
-            let taken = match self.socket.accept() {
-                Ok(stream) => self.admit(id, stream, core, connections),
-                Err(error) => Err(error),
-            };
-            match taken {
-                Ok(()) => {}
+            let error = match self.socket.accept() {
+                Ok(stream) => match self.admit(id, stream, core, connections) {
+                    Ok(()) => continue,
+                    Err(error) => error,
+                },
                 Err(Errno(libc::EAGAIN)) => return,
-                Err(error @ Errno(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)) => {
-                    return self.pause(id, error, core);
-                }
-                // That connection has ended before it was taken (accept(2)).
-                Err(_) => core.stats.accept_errors += 1,
+                Err(error) => error,
+            };
+            core.stats.accept_errors += 1;
+            if !is_of_the_connection(error) {
+                return self.pause(id, error, core);
             }
         }
     }
@@ -60,7 +59,10 @@ impl Listener {
     }
 
     fn pause(&mut self, id: Id, error: Errno, core: &mut Core) {
-        core.stats.accept_errors += 1;
+        if !self.socket.has_waiting() {
+            // The kernel looks for a descriptor first, and for a connection then.
+            return;
+        }
         let mut event = Event::new(EventKind::Refused, Some(id), self.user);
         event.error = error.0;
         core.events.push_back(event);
@@ -79,10 +81,31 @@ impl Listener {
         let _ = core.poller.modify(self.socket.raw(), id.bits(), interest);
     }
 
+    /// Takes in no more.
     pub fn close(self, id: Id, core: &mut Core) {
         if let Some(timer) = self.rest {
             core.timers.remove(timer);
         }
         core.poller.remove(self.socket.raw(), id.bits());
+        self.socket.shutdown();
     }
+}
+
+/// Whether a connection has ended before it was taken, which is no fault of the listener's
+/// (accept(2), "Error handling").
+fn is_of_the_connection(error: Errno) -> bool {
+    matches!(
+        error.0,
+        libc::ECONNABORTED
+            | libc::EINTR
+            | libc::EPROTO
+            | libc::EPERM
+            | libc::ENOPROTOOPT
+            | libc::ENETDOWN
+            | libc::ENETUNREACH
+            | libc::EHOSTDOWN
+            | libc::EHOSTUNREACH
+            | libc::ENONET
+            | libc::ETIMEDOUT
+    )
 }
