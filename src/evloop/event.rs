@@ -81,6 +81,11 @@ impl<'a> Delivery<'a> {
         self.given
     }
 
+    /// Half of the events that there is room for, of an odd number one more or one less.
+    pub fn half(&self, is_more: bool) -> usize {
+        (self.most + usize::from(is_more)) / 2
+    }
+
     pub fn is_full(&self) -> bool {
         self.given == self.most
     }

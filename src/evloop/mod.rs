@@ -21,34 +21,38 @@
 //!    the next address, watched descriptors and signals give their events.
 //! 7. Names that were looked up start their connects.
 //! 8. All events are given, as many as there is room for, [`EventLoop::wake`] and
-//!    [`EventLoop::stop`] among them; the rest is for step 2 of the next iteration.
-//! 9. Readable connections are read in turn into the caller's buffer, as long as it and the number
-//!    of events have room; ends of streams that are met there are told of.
+//!    [`EventLoop::stop`] among them; and readable connections are read in turn into the caller's
+//!    buffer, as long as it and the number of events have room. Where both want more than there is,
+//!    each has half. A connection is read when the caller has been told that it is there.
+//! 9. What was not given is for step 2 of the next iteration.
 //!
 //! A poll does iterations until one has given something, or its time is over.
 
 mod core;
 mod event;
+mod messages;
 mod resolver;
 mod slab;
 mod state;
 pub mod tcp;
 mod timers;
+mod turn;
 mod watch;
 
 pub use self::core::Stats;
 pub use crate::sys::poller::{Backend, Interest};
 pub use event::{Event, EventKind};
+pub use messages::Message;
 pub use slab::{Id, Kind};
+pub use turn::Turn;
 pub use watch::{FAILED, READABLE, WRITABLE};
 
 use self::core::Subject;
 use crate::sys::addr::Addr;
 use crate::sys::eventfd::EventFd;
-use crate::sys::poller::{Poller, Scratch};
-use crate::sys::stream::{self, Stream, StreamAddr};
-use crate::sys::{clock, resolve, Errno, Result};
-use event::Delivery;
+use crate::sys::poller::Poller;
+use crate::sys::stream::Stream;
+use crate::sys::{clock, Errno, Result};
 use resolver::Resolver;
 use state::State;
 use std::io::IoSlice;
@@ -57,6 +61,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 use tcp::{Config, Connection, ConnectionStats, Listener, Reading, Watermarks};
+use turn::Memory;
 
 /// A loop. Dropping it ends all that is in it.
 pub struct EventLoop {
@@ -70,22 +75,12 @@ pub struct EventLoop {
     asked: AtomicU32,
 }
 
-/// One message for a connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
-    pub id: Id,
-    /// An error where there are none to be had.
-    pub data: Result<&'a [u8]>,
-}
-
-const READ: Interest = Interest { readable: true, writable: false };
-
 impl EventLoop {
     /// Errors: `EMFILE`, `ENFILE`, `ENOMEM`.
     pub fn new(backend: Backend) -> Result<EventLoop> {
         let poller = Arc::new(Poller::new(backend)?);
         let wake = Arc::new(EventFd::new()?);
-        poller.add(wake.raw(), state::WAKE, READ)?;
+        poller.add(wake.raw(), state::WAKE, Interest::READ)?;
         let state = State::new(Arc::clone(&poller), Resolver::new(Arc::clone(&wake)));
         Ok(EventLoop {
             poller,
@@ -145,6 +140,19 @@ impl EventLoop {
             self.wake.add(1)?;
         }
         Ok(())
+    }
+
+    /// Turns what was asked for into events.
+    fn take_asked(&self, state: &mut State) {
+        if self.asked.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let asked = self.asked.swap(0, Ordering::AcqRel);
+        for kind in [EventKind::Wake, EventKind::Stop] {
+            if asked & 1 << kind as u32 != 0 {
+                state.core.events.push_back(Event::new(kind, None, 0));
+            }
+        }
     }
 
     /// Whether an event that was given is still the caller's concern: see [`Turn::poll`].
@@ -241,12 +249,12 @@ impl EventLoop {
     /// Errors: `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`; [`Errno::NAME`], [`Errno::RESOLVE`];
     /// `EINVAL`; `EMFILE`; `ESHUTDOWN` in a shutdown.
     pub fn listen(&self, host: &str, service: &str, config: Config, user: u64) -> Result<Id> {
-        let socket = open_listener(host, service, &config)?;
+        let socket = tcp::open_listener(host, service, &config)?;
         self.with(|state| {
             check_not_ending(state)?;
             let fd = socket.raw();
             let id = state.listeners.insert(Listener { socket, config, user, rest: None })?;
-            if let Err(error) = state.core.poller.add(fd, id.bits(), READ) {
+            if let Err(error) = state.core.poller.add(fd, id.bits(), Interest::READ) {
                 state.listeners.remove(id);
                 return Err(error);
             }
@@ -292,35 +300,10 @@ impl EventLoop {
             check_not_ending(state)?;
             state.core.look_at_clock();
             let connection = Connection::open(stream, config, user, state.core.now);
-            Connection::enter(connection, &mut state.core, &mut state.connections)
-        })
-    }
-
-    /// Sends `count` messages, each of which is taken whole or not at all: `message` gives one,
-    /// `answer` learns how many bytes of its connection wait then, or why it was refused. After one
-    /// is refused, so are those behind it to the same connection: none overtakes another. Gives how
-    /// many left none waiting.
-    ///
-    /// Errors of a message: what is in it; `EBADF` for no connection of the caller's; `EAGAIN` over
-    /// its limit; `EPIPE` and others where it has ended.
-    pub fn write<'a>(
-        &self,
-        count: usize,
-        message: impl Fn(usize) -> Message<'a>,
-        mut answer: impl FnMut(usize, Result<usize>),
-    ) -> Result<usize> {
-        self.with(|state| {
-            let (mut sent, mut next) = (0, 0);
-            state.batches += 1;
-            while next < count {
-                let run = next_run(state, next..count, &message);
-                for index in next..next + run.length {
-                    answer(index, run.outcome);
-                }
-                next += run.length;
-                sent += if run.outcome == Ok(0) { run.length } else { 0 };
-            }
-            Ok(sent)
+            let id = Connection::enter(connection, &mut state.core, &mut state.connections)?;
+            let (connection, core) = state.connection(id)?;
+            connection.announce(core);
+            Ok(id)
         })
     }
 
@@ -462,50 +445,6 @@ impl EventLoop {
     }
 }
 
-/// A part of a batch of messages that was sent together.
-struct Run {
-    length: usize,
-    outcome: Result<usize>,
-}
-
-/// Sends the first of a batch of messages, with those behind it that go to the same connection.
-fn next_run<'a>(
-    state: &mut State,
-    batch: std::ops::Range<usize>,
-    message: &impl Fn(usize) -> Message<'a>,
-) -> Run {
-    let first = message(batch.start);
-    let number = state.batches;
-    let (connection, core) = match state.connection(first.id) {
-        Ok(found) => found,
-        Err(error) => return Run { length: 1, outcome: Err(error) },
-    };
-    let data = match connection.refused_in(number).map_or(first.data, Err) {
-        Ok(data) => data,
-        Err(error) => {
-            connection.refuse(number, error);
-            return Run { length: 1, outcome: Err(error) };
-        }
-    };
-    let room = connection.room_for(data.len());
-    let mut parts = [IoSlice::new(data); tcp::PARTS];
-    let (mut length, mut total) = (1, data.len());
-    for index in batch.skip(1).take(tcp::PARTS - 1) {
-        let Message { id, data: Ok(data) } = message(index) else { break };
-        if id != first.id || total.saturating_add(data.len()) > room {
-            break;
-        }
-        parts[length] = IoSlice::new(data);
-        total += data.len();
-        length += 1;
-    }
-    let outcome = connection.send(core, &parts[..length], total);
-    if let Err(error) = outcome {
-        connection.refuse(number, error);
-    }
-    Run { length, outcome }
-}
-
 fn is_callers(timers: &timers::Timers<Subject>, id: Id) -> bool {
     matches!(timers.subject(id), Some(Subject::Caller(_)))
 }
@@ -515,185 +454,6 @@ fn check_not_ending(state: &State) -> Result<()> {
         return Err(Errno(libc::ESHUTDOWN));
     }
     Ok(())
-}
-
-/// Listens at the first of the addresses that this host has.
-fn open_listener(host: &str, service: &str, config: &Config) -> Result<stream::Listener> {
-    let addresses = match tcp::literal(host, service)? {
-        Some(address) => vec![address],
-        None if host.is_empty() => all_interfaces(service, config.options.only_v6)?,
-        None => resolve::lookup(Some(host), service)?.into_iter().map(StreamAddr::from).collect(),
-    };
-    let mut outcome = Err(Errno::NAME);
-    for address in &addresses {
-        outcome = stream::Listener::open(address, &config.options, config.backlog);
-        // Only a host that has no such address, or no such protocol, is offered another.
-        if !matches!(outcome, Err(Errno(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))) {
-            break;
-        }
-    }
-    outcome
-}
-
-/// IPv6's, which takes IPv4 as well, before IPv4's, for hosts that have no IPv6.
-fn all_interfaces(service: &str, only_v6: bool) -> Result<Vec<StreamAddr>> {
-    let mut addresses = resolve::lookup(None, service)?;
-    addresses.sort_by_key(Addr::is_ipv4);
-    addresses.retain(|address| !only_v6 || !address.is_ipv4());
-    Ok(addresses.into_iter().map(StreamAddr::from).collect())
-}
-
-/// What polls use again and again.
-#[derive(Default)]
-struct Memory {
-    scratch: Scratch,
-    /// For [`Turn::collect`], made when it is used first.
-    events: Vec<Event>,
-    data: Vec<u8>,
-}
-
-/// The right to poll.
-pub struct Turn<'a> {
-    owner: &'a EventLoop,
-    memory: MutexGuard<'a, Memory>,
-}
-
-/// How many events, and how many bytes, [`Turn::collect`] takes.
-const BATCH: usize = 256;
-const BATCH_BYTES: usize = 256 * 1024;
-
-impl Turn<'_> {
-    /// Waits at most for `patience` (`None`: for ever) until there are events, and gives up to
-    /// `most` of them to `visit`. The data of [`EventKind::Data`] lie in `buffer`, one behind the
-    /// other.
-    ///
-    /// A caller who ends something in answer to one event may be about to see another of it that
-    /// was given in the same call: [`EventLoop::is_current`] tells.
-    ///
-    /// Gives how many. Errors: `EINVAL` for no room at all; `EAGAIN` when there was nothing and no
-    /// patience, `ETIMEDOUT` when it was over; `EINTR` when a signal handler ran on this thread;
-    /// `ESHUTDOWN` when the loop is closed, or a shutdown has ended.
-    pub fn poll(
-        &mut self,
-        most: usize,
-        buffer: &mut [u8],
-        patience: Option<Duration>,
-        visit: &mut dyn FnMut(&Event),
-    ) -> Result<usize> {
-        if most == 0 || buffer.is_empty() {
-            return Err(Errno(libc::EINVAL));
-        }
-        let until = patience.map(|patience| {
-            let patience = i64::try_from(patience.as_nanos()).unwrap_or(i64::MAX);
-            if patience == 0 {
-                0
-            } else {
-                clock::monotonic().saturating_add(patience)
-            }
-        });
-        let mut delivery = Delivery::new(most, buffer, visit);
-        loop {
-            self.iterate(until, &mut delivery)?;
-            if delivery.given() > 0 {
-                return Ok(delivery.given());
-            }
-            match until {
-                Some(0) => return Err(Errno(libc::EAGAIN)),
-                Some(until) if clock::monotonic() >= until => return Err(Errno(libc::ETIMEDOUT)),
-                _ => {}
-            }
-        }
-    }
-
-    /// [`Turn::poll`] into memory of the loop's own: gives the events, and where their data lie.
-    pub fn collect(&mut self, patience: Option<Duration>) -> Result<(&[Event], &[u8])> {
-        let mut events = std::mem::take(&mut self.memory.events);
-        let mut data = std::mem::take(&mut self.memory.data);
-        events.clear();
-        data.resize(BATCH_BYTES, 0);
-        let outcome = self.poll(BATCH, &mut data, patience, &mut |event| events.push(*event));
-        (self.memory.events, self.memory.data) = (events, data);
-        outcome.map(|_| (&self.memory.events[..], &self.memory.data[..]))
-    }
-
-    fn iterate(&mut self, until: Option<i64>, delivery: &mut Delivery<'_>) -> Result<()> {
-        let mut state = self.owner.lock();
-        state.forget_spent();
-        check_alive(&state)?;
-        if state.has_leftovers {
-            state.deliver(delivery);
-            if delivery.given() > 0 {
-                return state.finish(delivery);
-            }
-        }
-        let timeout = time_to_wait(&mut state, until);
-        drop(state);
-        let waited = self.owner.poller.wait(&mut self.memory.scratch, timeout);
-        let mut state = self.owner.lock();
-        state.waits_until = None;
-        if state.is_closed {
-            return Err(Errno(libc::ESHUTDOWN));
-        }
-        if let Err(error) = waited {
-            // It may be a signal that the loop itself hears.
-            state.take_signals();
-            if state.core.events.is_empty() {
-                return Err(error);
-            }
-        }
-        state.core.stats.iterations += 1;
-        state.core.look_at_clock();
-        state.run_timers();
-        self.look_at_ready(&mut state);
-        state.deliver(delivery);
-        state.read(delivery);
-        state.deliver(delivery);
-        state.finish(delivery)
-    }
-
-    fn look_at_ready(&mut self, state: &mut State) {
-        for ready in &self.memory.scratch.ready {
-            if ready.token == state::WAKE {
-                self.owner.wake.clear();
-                self.owner.take_asked(state);
-                state.take_resolved();
-            }
-            state.on_ready(*ready);
-        }
-    }
-}
-
-/// Nanoseconds, `None` for ever; the state says then that the loop's thread waits.
-fn time_to_wait(state: &mut State, until: Option<i64>) -> Option<i64> {
-    let until = [until, state.core.next_time()].into_iter().flatten().min();
-    if until == Some(0) {
-        return Some(0);
-    }
-    state.waits_until = Some(until);
-    until.map(|until| until.saturating_sub(clock::monotonic()).max(0))
-}
-
-/// Errors: `ESHUTDOWN` when the loop is closed, or a shutdown has ended.
-fn check_alive(state: &State) -> Result<()> {
-    if state.is_closed || state.has_ended() {
-        return Err(Errno(libc::ESHUTDOWN));
-    }
-    Ok(())
-}
-
-impl EventLoop {
-    /// Turns what was asked for into events.
-    fn take_asked(&self, state: &mut State) {
-        if self.asked.load(Ordering::Acquire) == 0 {
-            return;
-        }
-        let asked = self.asked.swap(0, Ordering::AcqRel);
-        for kind in [EventKind::Wake, EventKind::Stop] {
-            if asked & 1 << kind as u32 != 0 {
-                state.core.events.push_back(Event::new(kind, None, 0));
-            }
-        }
-    }
 }
 
 impl Drop for EventLoop {

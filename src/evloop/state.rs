@@ -33,8 +33,10 @@ pub struct State {
     pub waits_until: Option<Option<i64>>,
     /// The loop's own descriptor, once it is asked for.
     outer: Option<Outer>,
-    /// The last iteration had no room for all events.
-    pub has_leftovers: bool,
+    /// How many events the last iteration had no room for; they are the oldest.
+    leftovers: usize,
+    /// The poller could not be filled anew: it is tried again.
+    pub is_deaf: bool,
     /// Batches of messages handed in so far.
     pub batches: u64,
     /// All are to end.
@@ -63,7 +65,8 @@ impl State {
             spent: Vec::new(),
             waits_until: None,
             outer: None,
-            has_leftovers: false,
+            leftovers: 0,
+            is_deaf: false,
             batches: 0,
             is_ending: false,
             is_closed: false,
@@ -81,27 +84,61 @@ impl State {
         }
     }
 
-    /// Gives what is to be given, as much as there is room for, but what has lost its meaning.
-    pub fn deliver(&mut self, delivery: &mut Delivery<'_>) {
-        while !delivery.is_full() {
-            let Some(event) = self.core.events.pop_front() else { return };
-            if !self.is_current(&event) {
-                continue;
+    /// Gives what the last iteration had no room for; whether there was any.
+    pub fn deliver_leftovers(&mut self, delivery: &mut Delivery<'_>) -> bool {
+        while self.leftovers > 0 && !delivery.is_full() {
+            self.leftovers -= 1;
+            self.deliver_one(delivery);
+        }
+        self.core.stats.events += delivery.given() as u64;
+        self.set_alarm();
+        delivery.given() > 0
+    }
+
+    /// Gives all events and reads connections, as much as there is room for. Where both want more,
+    /// each has half of it: neither starves for the other.
+    pub fn give(&mut self, delivery: &mut Delivery<'_>) {
+        let half = delivery.half(self.core.stats.iterations % 2 == 0);
+        while !self.core.events.is_empty() && !delivery.is_full() {
+            if delivery.given() >= half && !self.core.readable.is_empty() {
+                break;
             }
-            if let (EventKind::Closed | EventKind::Timer, Some(id)) = (event.kind, event.id) {
+            self.deliver_one(delivery);
+        }
+        self.read(delivery);
+        while !self.core.events.is_empty() && !delivery.is_full() {
+            self.deliver_one(delivery);
+        }
+        self.leftovers = self.core.events.len();
+        self.core.stats.events += delivery.given() as u64;
+        self.set_alarm();
+    }
+
+    /// Gives the oldest event, unless it has lost its meaning.
+    fn deliver_one(&mut self, delivery: &mut Delivery<'_>) {
+        let event = self.core.events.pop_front();
+        let Some(event) = event.filter(|event| self.is_current(event)) else { return };
+        if let Some(id) = event.id {
+            self.note_given(id, event.kind);
+        }
+        delivery.give(event);
+    }
+
+    /// What follows from the caller's knowing of an event.
+    fn note_given(&mut self, id: Id, kind: EventKind) {
+        match kind {
+            EventKind::Closed => self.spent.push(id),
+            EventKind::Timer => {
                 self.core.timers.tell(id);
                 self.spent.push(id);
             }
-            delivery.give(event);
+            EventKind::Accepted | EventKind::Connected => {
+                if let Some(connection) = self.connections.get_mut(id) {
+                    connection.announce(&mut self.core);
+                }
+            }
+            _ => {}
         }
-    }
-
-    /// Ends an iteration.
-    pub fn finish(&mut self, delivery: &Delivery<'_>) -> Result<()> {
-        self.core.stats.events += delivery.given() as u64;
-        self.has_leftovers = !self.core.events.is_empty();
-        self.set_alarm();
-        Ok(())
     }
 
     /// Timers whose time has come.
@@ -171,31 +208,30 @@ impl State {
         }
     }
 
-    /// Has the poller forget what it cannot be asked to forget, and watches all else anew.
-    fn rebuild(&mut self) {
-        if self.clear_poller().is_err() {
-            // Descriptors are short. What is reported in vain is so until they are not.
-            return;
-        }
-        let interest = Interest { readable: true, writable: false };
-        let wake = self.core.resolver.wake_fd();
-        let signals = self.signals.as_ref().map(|signals| (signals.raw(), SIGNALS));
-        for (fd, token) in [(wake, WAKE)].into_iter().chain(signals) {
-            let _ = self.core.poller.add(fd, token, interest);
+    /// Has the poller forget what it cannot be asked to forget, and watches all else anew. Where
+    /// that fails, as descriptors or memory are short, the loop goes on with what is watched, and
+    /// tries again soon.
+    pub fn rebuild(&mut self) {
+        self.is_deaf = self.clear_poller().and_then(|()| self.follow_all()).is_err();
+    }
+
+    fn follow_all(&mut self) -> Result<()> {
+        let poller = &self.core.poller;
+        let mut outcome = poller.add(self.core.resolver.wake_fd(), WAKE, Interest::READ);
+        if let Some(signals) = &self.signals {
+            outcome = outcome.and(poller.add(signals.raw(), SIGNALS, Interest::READ));
         }
         for (id, listener) in self.listeners.iter() {
             let interest = Interest { readable: listener.rest.is_none(), writable: false };
-            let _ = self.core.poller.add(listener.socket.raw(), id.bits(), interest);
+            outcome = outcome.and(poller.add(listener.socket.raw(), id.bits(), interest));
         }
         for (id, attempt) in self.core.attempts.iter() {
-            let _ = self.core.poller.follow(attempt.stream.raw(), id.bits());
+            outcome = outcome.and(poller.follow(attempt.stream.raw(), id.bits()));
         }
-        for id in self.connections.ids() {
-            if let Some(connection) = self.connections.get_mut(id) {
-                connection.follow_again(&mut self.core);
-            }
+        for (_, connection) in self.connections.iter() {
+            outcome = outcome.and(connection.follow(poller));
         }
-        self.watches.follow_again(&mut self.core);
+        outcome.and(self.watches.follow_all(&mut self.core))
     }
 
     /// Names that have been looked up.
@@ -208,7 +244,7 @@ impl State {
     }
 
     /// Reads from those that have something, in turn, as long as there is room.
-    pub fn read(&mut self, delivery: &mut Delivery<'_>) {
+    fn read(&mut self, delivery: &mut Delivery<'_>) {
         while let Some(room) = delivery.room() {
             let Some(id) = self.core.readable.pop_front() else { return };
             let Some(connection) = self.connections.get_mut(id) else { continue };
@@ -225,8 +261,7 @@ impl State {
     pub fn add_signal(&mut self, number: i32, user: u64) -> Result<Id> {
         if self.signals.is_none() {
             let signals = Signals::new()?;
-            let interest = Interest { readable: true, writable: false };
-            self.core.poller.add(signals.raw(), SIGNALS, interest)?;
+            self.core.poller.add(signals.raw(), SIGNALS, Interest::READ)?;
             self.signals = Some(signals);
         }
         let signals = self.signals.as_mut().ok_or(Errno(libc::EMFILE))?;
@@ -393,8 +428,7 @@ impl State {
         let Some(outer) = &self.outer else { return self.core.poller.clear() };
         outer.epoll.remove(self.core.poller.descriptor()?);
         let outcome = self.core.poller.clear();
-        outer.epoll.add(self.core.poller.descriptor()?, 0, Watch::Level)?;
-        outcome
+        outcome.and(outer.epoll.add(self.core.poller.descriptor()?, 0, Watch::Level))
     }
 
     /// Whether what another thread has just done is to end the wait.
@@ -405,9 +439,6 @@ impl State {
             (Some(_), None) => true,
             (None, _) => false,
         };
-        is_sooner
-            || self.is_closed
-            || self.is_ending
-            || matches!(*self.core.poller, Poller::List(_))
+        is_sooner || self.is_closed || self.is_ending || !self.core.poller.sees_changes()
     }
 }

@@ -25,7 +25,8 @@ pub struct Watches {
 #[derive(Debug)]
 struct Watch {
     fd: RawFd,
-    /// Which file it is, as its number may become another's.
+    /// Which file it is, as its number may become another's. Anonymous ones, as eventfds, all pass
+    /// for the same.
     file: (u64, u64),
     interest: Interest,
     user: u64,
@@ -124,14 +125,18 @@ impl Watches {
         false
     }
 
-    /// Watches all anew, as the poller has forgotten them.
-    pub fn follow_again(&mut self, core: &mut Core) {
+    /// Watches all anew, as the poller has forgotten them, but those that the caller has closed.
+    pub fn follow_all(&mut self, core: &mut Core) -> Result<()> {
+        let mut outcome = Ok(());
         for id in self.all.ids() {
             let Some(watch) = self.all.get(id) else { continue };
-            if core.poller.add(watch.fd, id.bits(), watch.interest).is_err() {
+            if watch.is_there() {
+                outcome = outcome.and(core.poller.add(watch.fd, id.bits(), watch.interest));
+            } else {
                 self.tell_lost(core, id);
             }
         }
+        outcome
     }
 
     /// Forgets a descriptor whose number is another file's now.

@@ -263,8 +263,8 @@ fn native(event: &Event, buffer: *const u8) -> evloop_event_t {
 /// `callback`: not NULL. `user`: handed to it, never looked at.
 ///
 /// Returns 0 after `evloop_stop`, or when after `evloop_shutdown` all has ended. Errors: -EINTR when a
-/// signal handler ran on this thread; -ESHUTDOWN when closed; -EBUSY, -EINVAL, -EBADF. What was not
-/// given to the callback is kept for the next poll. Thread safety: as `evloop_poll`.
+/// signal handler ran on this thread; -ESHUTDOWN when closed; -EBUSY, -EINVAL, -EBADF. The rest of the
+/// batch that EVLOOP_STOP is in is given before it returns. Thread safety: as `evloop_poll`.
 #[no_mangle]
 pub unsafe extern "C" fn evloop_run(
     h: *mut evloop_t,

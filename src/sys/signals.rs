@@ -40,6 +40,8 @@ struct Before {
     is_replaced: AtomicBool,
     handler: AtomicUsize,
     flags: AtomicI32,
+    /// Which signals wait while it runs.
+    mask: AtomicU64,
 }
 
 impl Before {
@@ -48,6 +50,7 @@ impl Before {
             is_replaced: AtomicBool::new(false),
             handler: AtomicUsize::new(libc::SIG_DFL),
             flags: AtomicI32::new(0),
+            mask: AtomicU64::new(0),
         }
     }
 
@@ -56,9 +59,13 @@ impl Before {
     fn restore(&self, number: i32) {
         self.is_replaced.store(false, Ordering::SeqCst);
         if is_ours(number) {
-            let handler = self.handler.load(Ordering::SeqCst);
+            let action = Action {
+                handler: self.handler.load(Ordering::SeqCst),
+                flags: self.flags.load(Ordering::SeqCst),
+                mask: self.mask.load(Ordering::SeqCst),
+            };
             // It fails for no number that was replaced before.
-            let _ = set_action(number, handler, self.flags.load(Ordering::SeqCst), false);
+            let _ = set_action(number, action);
         }
     }
 }
@@ -123,7 +130,7 @@ pub struct Signals {
 impl Signals {
     /// Errors: `EMFILE` when descriptors are short, or 64 listen already.
     pub fn new() -> Result<Signals> {
-        // A slot is taken and given back under the lock, so that a child's first use comes before.
+        // What a child has inherited is put in order first.
         let _hearers = hearers();
         let is_free = |slot: &Slot| {
             let (order, other) = (Ordering::AcqRel, Ordering::Acquire);
@@ -229,12 +236,12 @@ fn hearers() -> MutexGuard<'static, [usize; SIGNALS]> {
 fn replace(number: i32) -> Result<()> {
     let mut hearers = hearers();
     if hearers[number as usize] == 0 {
-        let handler = handle as extern "C" fn(libc::c_int) as usize;
-        let (before, flags) =
-            set_action(number, handler, libc::SA_RESTART | libc::SA_ONSTACK, true)?;
+        let flags = libc::SA_RESTART | libc::SA_ONSTACK;
+        let before = set_action(number, Action { handler: ours(), flags, mask: u64::MAX })?;
         let place = &BEFORE[number as usize];
-        place.handler.store(before, Ordering::SeqCst);
-        place.flags.store(flags, Ordering::SeqCst);
+        place.handler.store(before.handler, Ordering::SeqCst);
+        place.flags.store(before.flags, Ordering::SeqCst);
+        place.mask.store(before.mask, Ordering::SeqCst);
         place.is_replaced.store(true, Ordering::SeqCst);
     }
     hearers[number as usize] += 1;
@@ -249,6 +256,18 @@ fn restore(number: i32) {
     }
 }
 
+fn ours() -> usize {
+    handle as extern "C" fn(libc::c_int) as usize
+}
+
+/// What a signal does.
+struct Action {
+    handler: usize,
+    flags: i32,
+    /// A bit for each signal that waits meanwhile, as the kernel has it.
+    mask: u64,
+}
+
 /// Whether the handler in place is ours. May be called by a signal handler.
 fn is_ours(number: i32) -> bool {
     // SAFETY: all-zero bytes are a value of this structure, which is valid for writing.
@@ -257,23 +276,25 @@ fn is_ours(number: i32) -> bool {
         libc::sigaction(number, std::ptr::null(), &mut now);
         now.sa_sigaction
     };
-    now == handle as extern "C" fn(libc::c_int) as usize
+    now == ours()
 }
 
-/// Sets what a signal does; gives the handler and the flags that were there before. May be called
-/// by a signal handler.
-fn set_action(number: i32, handler: usize, flags: i32, blocks_all: bool) -> Result<(usize, i32)> {
-    // SAFETY: all-zero bytes are a value of this structure; both are valid, and the handler is
-    // ours, which keeps to what is async-signal-safe, or one that the kernel gave for this signal.
+/// Sets what a signal does; gives what it did before. May be called by a signal handler.
+fn set_action(number: i32, new: Action) -> Result<Action> {
+    // SAFETY: all-zero bytes are a value of this structure; both are valid, the first word of a
+    // mask is the kernel's, and the handler is ours, which keeps to what is async-signal-safe, or
+    // one that the kernel gave for this signal.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
-        action.sa_sigaction = handler;
-        action.sa_flags = flags;
-        if blocks_all {
-            libc::sigfillset(&mut action.sa_mask);
-        }
+        action.sa_sigaction = new.handler;
+        action.sa_flags = new.flags;
+        (&raw mut action.sa_mask).cast::<u64>().write(new.mask);
         let mut before: libc::sigaction = mem::zeroed();
         check(libc::sigaction(number, &action, &mut before))?;
-        Ok((before.sa_sigaction, before.sa_flags))
+        Ok(Action {
+            handler: before.sa_sigaction,
+            flags: before.sa_flags,
+            mask: (&raw const before.sa_mask).cast::<u64>().read(),
+        })
     }
 }

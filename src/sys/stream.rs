@@ -28,16 +28,6 @@ impl StreamAddr {
     pub fn is_ipv6(&self) -> bool {
         self.0.is_ipv6()
     }
-
-    /// Whether its port is 0, which binds to a free one.
-    pub fn is_any_port(&self) -> bool {
-        self.0.as_socket().is_some_and(|address| address.port() == 0)
-    }
-
-    /// `None` for a Unix socket.
-    pub fn addr(&self) -> Option<Addr> {
-        self.0.as_socket().map(Addr::from)
-    }
 }
 
 impl From<Addr> for StreamAddr {

@@ -1,11 +1,13 @@
 //! Where connections come in.
 
-use super::{Config, Connection};
+use super::{literal, Config, Connection};
 use crate::evloop::core::{Core, Subject};
 use crate::evloop::event::{Event, EventKind};
 use crate::evloop::slab::{Id, Slab};
+use crate::sys::addr::Addr;
 use crate::sys::poller::Interest;
-use crate::sys::{stream, Errno};
+use crate::sys::stream::StreamAddr;
+use crate::sys::{resolve, stream, Errno, Result};
 
 #[derive(Debug)]
 pub struct Listener {
@@ -48,7 +50,7 @@ impl Listener {
         stream: stream::Stream,
         core: &mut Core,
         connections: &mut Slab<Box<Connection>>,
-    ) -> crate::sys::Result<()> {
+    ) -> Result<()> {
         let connection = Connection::open(stream, &self.config, self.user, core.now);
         let new = Connection::enter(connection, core, connections)?;
         core.stats.accepted += 1;
@@ -77,8 +79,7 @@ impl Listener {
         if let Some(timer) = self.rest.take() {
             core.timers.remove(timer);
         }
-        let interest = Interest { readable: true, writable: false };
-        let _ = core.poller.modify(self.socket.raw(), id.bits(), interest);
+        let _ = core.poller.modify(self.socket.raw(), id.bits(), Interest::READ);
     }
 
     /// Takes in no more.
@@ -108,4 +109,30 @@ fn is_of_the_connection(error: Errno) -> bool {
             | libc::ENONET
             | libc::ETIMEDOUT
     )
+}
+
+/// Listens at the first of the addresses that this host has.
+pub fn open(host: &str, service: &str, config: &Config) -> Result<stream::Listener> {
+    let addresses = match literal(host, service)? {
+        Some(address) => vec![address],
+        None if host.is_empty() => all_interfaces(service, config.options.only_v6)?,
+        None => resolve::lookup(Some(host), service)?.into_iter().map(StreamAddr::from).collect(),
+    };
+    let mut outcome = Err(Errno::NAME);
+    for address in &addresses {
+        outcome = stream::Listener::open(address, &config.options, config.backlog);
+        // Only a host that has no such address, or no such protocol, is offered another.
+        if !matches!(outcome, Err(Errno(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))) {
+            break;
+        }
+    }
+    outcome
+}
+
+/// IPv6's, which takes IPv4 as well, before IPv4's, for hosts that have no IPv6.
+fn all_interfaces(service: &str, only_v6: bool) -> Result<Vec<StreamAddr>> {
+    let mut addresses = resolve::lookup(None, service)?;
+    addresses.sort_by_key(Addr::is_ipv4);
+    addresses.retain(|address| !only_v6 || !address.is_ipv4());
+    Ok(addresses.into_iter().map(StreamAddr::from).collect())
 }

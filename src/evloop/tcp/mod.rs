@@ -15,4 +15,4 @@ mod listener;
 pub use config::{Config, Reading, Watermarks};
 pub use connection::{Connection, ConnectionStats, PARTS};
 pub use dial::{literal, Attempt, Dial};
-pub use listener::Listener;
+pub use listener::{open as open_listener, Listener};

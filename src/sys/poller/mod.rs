@@ -26,6 +26,10 @@ pub struct Interest {
     pub writable: bool,
 }
 
+impl Interest {
+    pub const READ: Interest = Interest { readable: true, writable: false };
+}
+
 /// What a wait found out about one descriptor.
 #[derive(Clone, Copy, Debug)]
 pub struct Ready {
@@ -137,6 +141,11 @@ impl Poller {
                 Ok(())
             }
         }
+    }
+
+    /// Whether a wait in progress takes part in changes.
+    pub fn sees_changes(&self) -> bool {
+        matches!(self, Poller::Edge(_))
     }
 
     /// Waits at most `timeout_ns` nanoseconds (`None` for ever), and leaves what is ready in
