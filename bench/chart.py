@@ -28,6 +28,16 @@ PANELS = [
         "Interpreter time for one received datagram",
         "processor time, shorter is better",
     ),
+    (
+        "echo in Python with pyed, one in flight",
+        "Echoes over TCP in Python, 64 connections",
+        "a second of the server's processor time, longer is better",
+    ),
+    (
+        "echo in C, one in flight",
+        "Echoes over TCP in C, 64 connections",
+        "a second of the server's processor time, longer is better",
+    ),
 ]
 
 WIDTH = 900

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -108,8 +109,15 @@ def started(command, cores):
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        preexec_fn=lambda: become_measured(cores),
     )
+
+
+def become_measured(cores):
+    """In the new process: its cores, and as many descriptors as it may have."""
+    os.sched_setaffinity(0, cores)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def python_path(command):

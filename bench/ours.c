@@ -6,9 +6,8 @@
  *   ours send-latency --port P [--rate R]
  */
 #define _GNU_SOURCE
+#include "check.h"
 #include "common.h"
-
-#include <pyhelpers.h>
 
 enum {
     ITEMS = 1024,
@@ -18,14 +17,6 @@ enum {
     DRAIN_MS = 5000,
     FOR_EVER = -1
 };
-
-static void check(int64_t code, const char *what)
-{
-    if (code >= 0)
-        return;
-    fprintf(stderr, "%s: %s\n", what, ph_strerror((int32_t)code));
-    exit(1);
-}
 
 static udph_t *open_handler(int fd, uint32_t recv_reactors, uint32_t flags)
 {

@@ -1,5 +1,6 @@
 """What the benchmark needs: the newest CPython, the peers' packages, the C programs."""
 
+import functools
 import glob
 import os
 import re
@@ -16,6 +17,7 @@ HIO = os.path.join(ROOT, ".deps", "bench-hio")
 LIBRARY_DIR = os.path.join(ROOT, "target", "release")
 PEER_PACKAGES = ["cffi", "uvloop", "rloop", "gevent"]
 HIO_PACKAGE = "hio==0.6.19"
+LIBUV_MISSING = "libuv is missing: apt install libuv1-dev"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic"]
 
 
@@ -97,6 +99,20 @@ def compile_programs():
     gcc("bare.c", "bare", ["-pthread"])
     gcc("ours.c", "ours", library)
     gcc("empty.c", "libempty.so", ["-shared", "-fPIC"])
+    gcc("evloop/load.c", "evloop-load")
+    gcc("evloop/bare.c", "evloop-bare")
+    gcc("evloop/ours.c", "evloop-ours", library)
+    if has_libuv():
+        gcc("evloop/uv.c", "evloop-uv", ["-luv"])
+    else:
+        print("  %s; what needs it does not run" % LIBUV_MISSING, flush=True)
+
+
+@functools.lru_cache(maxsize=None)
+def has_libuv():
+    """Whether programs for libuv can be built here."""
+    command = ["gcc", "-E", "-include", "uv.h", "-x", "c", os.devnull, "-o", os.devnull]
+    return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
 
 
 def gcc(source, output, more=()):

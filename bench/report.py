@@ -42,6 +42,7 @@ def cells(row):
     peers = ", ".join(
         "%s %s" % (name, amount(value, row.unit)) for name, value in row.peers.items()
     )
+    peers = "; ".join(filter(None, [peers, row.note]))
     return [row.work, amount(row.ours, row.unit), peers, figure(row), target(row), row.verdict]
 
 
@@ -72,7 +73,7 @@ def machine_line(python_version):
     name = model.group(1) if model else platform.machine()
     kernel = re.match(r"[\d.]+", platform.release()).group()
     cores = len(os.sched_getaffinity(0))
-    return "%s, %d cores, Linux %s, CPython %s, loopback, datagrams of 64 bytes" % (
+    return "%s, %d cores, Linux %s, CPython %s, loopback, messages of 64 bytes" % (
         name,
         cores,
         kernel,

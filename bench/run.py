@@ -3,7 +3,7 @@
     run.py [--quick] [--only NAME]
 
 --quick: one short round instead of three, for trying the benchmark out.
---only NAME: one group of works (see works.py); nothing is written then.
+--only NAME: one group of works (see works.py and evloop/works.py); nothing is written then.
 """
 
 import argparse
@@ -13,8 +13,11 @@ import time
 import chart
 import prepare
 import report
+import works
+from evloop.works import WORKS as EVLOOP_WORKS
 from measure import Runner, in_use
-from works import WORKS
+
+WORKS = {**works.WORKS, **EVLOOP_WORKS}
 
 
 def main():
