@@ -29,7 +29,8 @@ LOGS = ROOT / "target" / "test-logs"
 PACKAGE = ROOT / "bindings" / "python"
 
 #: The interpreters that the Python tests run on.
-MATRIX = ["python2.7"] + ["python3.%d" % minor for minor in range(6, 14)] + ["pypy2", "pypy3"]
+OLDEST, NEWEST = "python2.7", "python3.13"
+MATRIX = [OLDEST] + ["python3.%d" % minor for minor in range(6, 13)] + [NEWEST, "pypy2", "pypy3"]
 BACKENDS = ["cffi", "ctypes"]
 
 #: No step takes longer than this unless it hangs.
@@ -65,7 +66,8 @@ class Step(object):
             self.outcome = {0: "ok", NOT_FOUND: "not found"}.get(status, "FAILED")
             self.counts = counted(text)
             if status == NOT_FOUND:
-                self.counts = text.strip().splitlines()[-1]
+                what = text.strip().splitlines()[-1]
+                self.counts = "; ".join(filter(None, [self.counts, what]))
         except NotFound as missing:
             self.outcome, self.counts, text = "not found", str(missing), ""
         self.seconds = time.time() - started
@@ -249,17 +251,17 @@ class Interpreter(object):
         return target
 
     def test(self, backend):
+        tests = PACKAGE / "tests"
+        discover = ["-m", "unittest", "discover", "-s", tests, "-t", tests]
+        require = "eventlet" if self.is_pypy else "eventlet,gevent"
+        return self.runs(*discover, PYHELPERS_BACKEND=backend, PYHELPERS_REQUIRE=require)
+
+    def runs(self, *arguments, **environment):
+        """A step that this interpreter runs, with the package."""
+
         def run(output):
             path = os.pathsep.join([str(PACKAGE), str(self.packages())])
-            tests = PACKAGE / "tests"
-            return call(
-                output,
-                self.path,
-                *["-m", "unittest", "discover", "-s", tests, "-t", tests],
-                PYTHONPATH=path,
-                PYHELPERS_BACKEND=backend,
-                PYHELPERS_REQUIRE="eventlet" if self.is_pypy else "eventlet,gevent",
-            )
+            return call(output, self.path, *arguments, PYTHONPATH=path, **environment)
 
         return run
 
@@ -274,6 +276,10 @@ def steps():
     yield Step("c", command("sh", "bindings/c/run.sh"))
     yield Step("c faults", command("sh", "bindings/c/inject.sh"))
     yield Step("discovery", discovery)
+    cffi = {"PYHELPERS_BACKEND": "cffi"}
+    for name in OLDEST, NEWEST:
+        yield Step("programs " + name, Interpreter(name).runs("tests/net/programs.py", **cffi))
+    yield Step("crowds", Interpreter(NEWEST).runs("tests/net/crowds.py", **cffi))
     yield Step("readme", readme)
     yield Step("demo server", demo_server)
     for name in MATRIX:
