@@ -35,8 +35,11 @@ class Readme(unittest.TestCase):
         for code, output in shown("python"):
             self.assertEqual(output_of(sys.executable, "-c", code), output)
 
-    def test_the_c_program_prints_what_stands_below_it(self):
-        ((code, output),) = shown("c")
+    def test_each_c_program_prints_what_stands_below_it(self):
+        for code, output in shown("c"):
+            self.assertEqual(self.output_of_c(code), output)
+
+    def output_of_c(self, code):
         with tempfile.TemporaryDirectory() as folder:
             source, program = pathlib.Path(folder, "example.c"), pathlib.Path(folder, "example")
             source.write_text(code)
@@ -46,7 +49,7 @@ class Readme(unittest.TestCase):
                 *["-L%s" % LIBRARY, "-lpyhelpers", "-Wl,-rpath,%s" % LIBRARY],
             )
             self.assertEqual(warnings, "")
-            self.assertEqual(output_of(program), output)
+            return output_of(program)
 
     def test_every_file_it_names_is_there(self):
         text = (ROOT / "README.md").read_text()
