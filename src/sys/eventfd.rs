@@ -38,15 +38,6 @@ impl EventFd {
         Ok(EventFd { fd: copy, may_block: flags & libc::O_NONBLOCK == 0 })
     }
 
-    /// One that [`EventFd::new`] made.
-    ///
-    /// # Safety
-    /// It must be open, and nobody else may close it.
-    pub(super) unsafe fn from_raw(fd: RawFd) -> EventFd {
-        // SAFETY: the caller's promise.
-        EventFd { fd: unsafe { OwnedFd::from_raw_fd(fd) }, may_block: false }
-    }
-
     /// Adds `count` to the counter.
     ///
     /// Errors: `EAGAIN` when the counter is full. O_NONBLOCK would say so as well, but it would be

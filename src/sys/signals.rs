@@ -5,10 +5,11 @@
 use super::eventfd::EventFd;
 use super::process::{self, PerProcess};
 use super::{check, Errno, Result};
-use std::mem::{self, ManuallyDrop};
+use std::mem;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 /// One more than the highest signal's number.
 const SIGNALS: usize = 65;
@@ -31,6 +32,9 @@ impl Slot {
         Slot { is_taken: AtomicBool::new(false), fd: AtomicI32::new(-1), wanted: AtomicU64::new(0) }
     }
 }
+
+/// How many handlers run at this moment.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// What was there before our handler, where that can look at it.
 static BEFORE: [Before; SIGNALS] = [const { Before::empty() }; SIGNALS];
@@ -89,7 +93,9 @@ extern "C" fn handle(number: libc::c_int) {
     // SAFETY: errno belongs to this thread, which the handler interrupts.
     let errno = unsafe { *libc::__errno_location() };
     if GENERATION.load(Ordering::SeqCst) == process::generation() {
+        RUNNING.fetch_add(1, Ordering::SeqCst);
         tell(number);
+        RUNNING.fetch_sub(1, Ordering::SeqCst);
     } else {
         // A child hears it as if there were no loop: once this handler has returned, as it is
         // blocked until then.
@@ -121,8 +127,7 @@ fn bit(number: i32) -> u64 {
 #[derive(Debug)]
 pub struct Signals {
     slot: usize,
-    /// The slot's, which is never closed: a handler that runs at this moment may still write to it.
-    wake: ManuallyDrop<EventFd>,
+    wake: EventFd,
     /// The count of each signal when it was last asked for.
     seen: Vec<(i32, u64)>,
 }
@@ -130,6 +135,7 @@ pub struct Signals {
 impl Signals {
     /// Errors: `EMFILE` when descriptors are short, or 64 listen already.
     pub fn new() -> Result<Signals> {
+        let wake = EventFd::new()?;
         // What a child has inherited is put in order first.
         let _hearers = hearers();
         let is_free = |slot: &Slot| {
@@ -137,16 +143,8 @@ impl Signals {
             slot.is_taken.compare_exchange(false, true, order, other).is_ok()
         };
         let slot = LISTENERS.iter().position(is_free).ok_or(Errno(libc::EMFILE))?;
-        let wake = match LISTENERS[slot].fd.load(Ordering::SeqCst) {
-            -1 => EventFd::new().inspect_err(|_| {
-                LISTENERS[slot].is_taken.store(false, Ordering::Release);
-            })?,
-            // SAFETY: the slot's eventfd is never closed, and nobody else has the slot.
-            fd => unsafe { EventFd::from_raw(fd) },
-        };
         LISTENERS[slot].fd.store(wake.raw(), Ordering::SeqCst);
-        wake.clear();
-        Ok(Signals { slot, wake: ManuallyDrop::new(wake), seen: Vec::new() })
+        Ok(Signals { slot, wake, seen: Vec::new() })
     }
 
     /// Readable when a signal has come.
@@ -208,6 +206,11 @@ impl Drop for Signals {
         while let Some((number, _)) = self.seen.last() {
             self.remove(*number);
         }
+        LISTENERS[self.slot].fd.store(-1, Ordering::SeqCst);
+        // A handler that has read the number already is let write to it before it is closed.
+        while RUNNING.load(Ordering::SeqCst) > 0 {
+            thread::yield_now();
+        }
         LISTENERS[self.slot].is_taken.store(false, Ordering::Release);
     }
 }
@@ -227,6 +230,7 @@ fn hearers() -> MutexGuard<'static, [usize; SIGNALS]> {
                 before.restore(number as i32);
             }
         }
+        RUNNING.store(0, Ordering::SeqCst);
         GENERATION.store(hearers.generation, Ordering::SeqCst);
     }
     counts
