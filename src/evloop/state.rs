@@ -88,11 +88,25 @@ impl State {
     pub fn deliver_leftovers(&mut self, delivery: &mut Delivery<'_>) -> bool {
         while self.leftovers > 0 && !delivery.is_full() {
             self.leftovers -= 1;
-            self.deliver_one(delivery);
+            if !self.drop_stale() {
+                self.deliver_one(delivery);
+            }
         }
         self.core.stats.events += delivery.given() as u64;
         self.set_alarm();
         delivery.given() > 0
+    }
+
+    /// Takes the oldest event away when it says that a descriptor is ready which is not any more:
+    /// the caller may have read it in answer to another.
+    fn drop_stale(&mut self) -> bool {
+        let Some(event) = self.core.events.front() else { return false };
+        let is_watch = event.kind == EventKind::Descriptor && event.error == 0;
+        let is_stale = is_watch && event.id.is_some_and(|id| !self.watches.is_ready(id));
+        if is_stale {
+            self.core.events.pop_front();
+        }
+        is_stale
     }
 
     /// Gives all events and reads connections, as much as there is room for. Where both want more,

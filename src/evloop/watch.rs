@@ -4,7 +4,7 @@ use super::core::Core;
 use super::event::{Event, EventKind};
 use super::slab::{Id, Kind, Slab};
 use crate::sys::poller::{Interest, Ready};
-use crate::sys::{socket, Errno, Result};
+use crate::sys::{poll, socket, Errno, Result};
 use std::collections::HashMap;
 use std::os::fd::RawFd;
 
@@ -100,6 +100,11 @@ impl Watches {
     /// Whether any of `value` is what a descriptor is waited for now.
     pub fn wants(&self, id: Id, value: u64) -> bool {
         self.all.get(id).is_some_and(|watch| value & flags(watch.interest) != 0)
+    }
+
+    /// Whether a descriptor is ready now. That an event says so may be long ago.
+    pub fn is_ready(&self, id: Id) -> bool {
+        self.all.get(id).is_some_and(|watch| poll::is_ready(watch.fd, watch.interest))
     }
 
     pub fn user_mut(&mut self, id: Id) -> Option<&mut u64> {

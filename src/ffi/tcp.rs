@@ -216,6 +216,11 @@ unsafe fn read_config(config: *const tcp_config_t) -> Result<Config> {
     let c = unsafe { sized::read(config)? };
     let known = TCP_REUSEPORT | TCP_V6ONLY | TCP_DELAY | TCP_NO_REUSEADDR | TCP_LINGER;
     let most = i32::MAX as u32;
+    // What the kernel takes (tcp(7), TCP_KEEPIDLE).
+    const KEEPALIVE_MAX: u32 = 32_767;
+    if c.keepalive_s > KEEPALIVE_MAX {
+        return Err(INVALID);
+    }
     if c.flags & !known != 0
         || c.reserved != 0
         || c.backlog < 0

@@ -1,7 +1,7 @@
 //! poll(2): waiting for one of a few descriptors.
 
 use super::{check, Errno, Result};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 /// What to wait for on a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,15 @@ pub fn wait(wanted: &[(BorrowedFd<'_>, Interest)], timeout_ms: i32) -> Result<bo
         return Err(Errno(libc::EBADF));
     }
     Ok(ready > 0)
+}
+
+/// Whether a descriptor, which may be closed by now, is ready for any of `interest`, or has failed.
+pub fn is_ready(fd: RawFd, interest: super::poller::Interest) -> bool {
+    let readable = if interest.readable { libc::POLLIN | libc::POLLRDHUP } else { 0 };
+    let writable = if interest.writable { libc::POLLOUT } else { 0 };
+    let mut slot = libc::pollfd { fd, events: readable | writable, revents: 0 };
+    // SAFETY: `slot` is valid for reading and writing; poll takes any number for a descriptor.
+    unsafe { libc::poll(&mut slot, 1, 0) > 0 }
 }
 
 /// `nanoseconds` as a poll timeout: rounded up, so that a deadline is never met early.
