@@ -156,8 +156,25 @@ int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct
     return (int)syscall(SYS_recvmmsg, fd, messages, count, flags, timeout);
 }
 
-/* What the library calls bind, sendto and recvfrom: glibc declares addresses of several types. */
+ssize_t send(int fd, const void *data, size_t length, int flags)
+{
+    return fails(FAULTS_SEND) ? -1 : syscall(SYS_sendto, fd, data, length, flags, NULL, 0);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    return fails(FAULTS_SEND) ? -1 : syscall(SYS_sendmsg, fd, message, flags);
+}
+
+ssize_t recv(int fd, void *buffer, size_t length, int flags)
+{
+    return fails(FAULTS_RECV) ? -1 : syscall(SYS_recvfrom, fd, buffer, length, flags, NULL, NULL);
+}
+
+/* What the library calls bind and so on: glibc declares addresses of several types. */
 int bind_by_the_library(int fd, const void *name, socklen_t size) __asm__("bind");
+int connect_by_the_library(int fd, const void *name, socklen_t size) __asm__("connect");
+int accept4_by_the_library(int fd, void *name, socklen_t *size, int flags) __asm__("accept4");
 ssize_t sendto_by_the_library(int fd, const void *data, size_t length, int flags, const void *name,
                               socklen_t size) __asm__("sendto");
 ssize_t recvfrom_by_the_library(int fd, void *buffer, size_t length, int flags, void *name,
@@ -166,6 +183,16 @@ ssize_t recvfrom_by_the_library(int fd, void *buffer, size_t length, int flags, 
 int bind_by_the_library(int fd, const void *name, socklen_t size)
 {
     return fails(FAULTS_BIND) ? -1 : (int)syscall(SYS_bind, fd, name, size);
+}
+
+int connect_by_the_library(int fd, const void *name, socklen_t size)
+{
+    return fails(FAULTS_CONNECT) ? -1 : (int)syscall(SYS_connect, fd, name, size);
+}
+
+int accept4_by_the_library(int fd, void *name, socklen_t *size, int flags)
+{
+    return fails(FAULTS_ACCEPT) ? -1 : (int)syscall(SYS_accept4, fd, name, size, flags);
 }
 
 ssize_t sendto_by_the_library(int fd, const void *data, size_t length, int flags, const void *name,

@@ -24,7 +24,7 @@ void faults_refuse_runs(int error);
 uint64_t faults_sends(void);
 uint64_t faults_waits(void);
 
-/* Calls that can be made to fail; the program's own count as well. */
+/* Calls that can be made to fail; the program's own count as well. SEND is send and sendmsg. */
 enum faults_call {
     FAULTS_SOCKET,
     FAULTS_BIND,
@@ -36,6 +36,10 @@ enum faults_call {
     FAULTS_SENDTO,
     FAULTS_RECVFROM,
     FAULTS_RECVMMSG,
+    FAULTS_CONNECT,
+    FAULTS_ACCEPT,
+    FAULTS_SEND,
+    FAULTS_RECV,
     FAULTS_CALLS
 };
 

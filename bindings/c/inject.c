@@ -4,9 +4,13 @@
  *   inject new             makes a handler that receives; says `made`, or `refused` and with what
  *   inject peer COUNT      sends COUNT datagrams from peer to peer, in batches and one by one
  *   inject beacon          starts a beacon that is heard; says `made`, or `refused` and with what
+ *   inject loop COUNT WHICH  sends COUNT messages, there and back in turn, by connections of an
+ *                          event loop, whose backend WHICH is: epoll, poll or select
+ *   inject listener        makes a loop that listens; says `made`, or `refused` and with what
  *
  * Ends with status 0 when all is well, 1 with a reason otherwise. */
 #include "check.h"
+#include "loops.h"
 #include "peers.h"
 
 #include <errno.h>
@@ -115,6 +119,51 @@ static void beacon(void)
     else printf("made\n");
 }
 
+static uint32_t backend_called(const char *name)
+{
+    if (strcmp(name, "poll") == 0) return EVLOOP_POLL;
+    return strcmp(name, "select") == 0 ? EVLOOP_SELECT : EVLOOP_EPOLL;
+}
+
+static void loop(uint32_t count, uint32_t backend)
+{
+    enum { CONNECTIONS = 4 };
+    evloop_t *loop = open_loop(backend);
+    for (uint32_t i = 0; i < CONNECTIONS; i++) {
+        struct link link;
+        open_link(&link, loop, NULL, NULL);
+        for (uint32_t sent = 0; sent < count / CONNECTIONS; sent++) {
+            struct end *from = sent % 2 ? &link.client : &link.server;
+            carry_over(from, sent % 2 ? &link.server : &link.client, SIZE);
+        }
+        close_link(&link);
+    }
+    close_loop(loop);
+}
+
+/* All that a server begins with; gives the first error. */
+static int32_t serve(void)
+{
+    evloop_t *loop = NULL;
+    int32_t result = evloop_new(NULL, &loop);
+    if (result < 0) return result;
+    int64_t listener = tcp_listen(loop, "127.0.0.1", "0", NULL, NULL);
+    int32_t fd = evloop_fd(loop);
+    CHECK_IS(evloop_close(loop), 0);
+    return listener < 0 ? (int32_t)listener : fd;
+}
+
+static void listener(void)
+{
+    size_t descriptors = count_descriptors();
+    int32_t result = serve();
+    CHECK_IS(count_descriptors(), descriptors);
+    if (result < 0) printf("refused: %s\n", ph_strerror(result));
+    else printf("made\n");
+    if (result < 0) CHECK(serve() >= 0);
+    CHECK_IS(count_descriptors(), descriptors);
+}
+
 int main(int argc, char **argv)
 {
     alarm(PATIENCE_S);
@@ -122,6 +171,9 @@ int main(int argc, char **argv)
     else if (argc == 2 && strcmp(argv[1], "new") == 0) make();
     else if (argc == 3 && strcmp(argv[1], "peer") == 0) peer((uint32_t)atoi(argv[2]));
     else if (argc == 2 && strcmp(argv[1], "beacon") == 0) beacon();
+    else if (argc == 4 && strcmp(argv[1], "loop") == 0)
+        loop((uint32_t)atoi(argv[2]), backend_called(argv[3]));
+    else if (argc == 2 && strcmp(argv[1], "listener") == 0) listener();
     else return 2;
     return 0;
 }

@@ -43,13 +43,13 @@ under() {
     timeout 30 strace -f -qq -o "$log" -e "trace=$call" -e "inject=$injection" $out/inject "$@" 2>&1
 }
 
-# carries WHO CALL ERROR WHEN: traffic while some calls fail. Each call moves a datagram at least,
-# or is made again after a failure; whoever spins makes more.
+# carries WHO CALL ERROR WHEN [ARGUMENT]: traffic while some calls fail. Each call moves a datagram
+# at least, or is made again after a failure; whoever spins makes more.
 carries() {
     name="$*"
     who=$1
     shift
-    reason=$(under "$1" "$2" "$3" "$who" $count) || reason="ended with status $?: $reason"
+    reason=$(under "$1" "$2" "$3" "$who" $count $4) || reason="ended with status $?: $reason"
     [ -n "$reason" ] || [ "$(injected)" -gt 0 ] || reason="was never injected"
     most=$((count + 2 * $(injected)))
     [ -n "$reason" ] || [ "$(calls "$1")" -le $most ] || reason="$(calls "$1") calls"
@@ -80,7 +80,7 @@ command -v strace >/dev/null || not_found strace
 command -v gcc >/dev/null || not_found gcc
 mkdir -p $out
 gcc -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Wpedantic -Werror \
-    $src/inject.c $src/support.c $src/peers.c \
+    $src/inject.c $src/support.c $src/peers.c $src/loops.c \
     -o $out/inject -L$lib -lpyhelpers -Wl,-rpath,"$PWD/$lib" -pthread || exit 1
 strace -f -qq -o "$log" true 2>/dev/null || {
     echo "not found: permission to trace (strace needs ptrace)"
@@ -106,6 +106,20 @@ for call in sendmmsg sendto; do
 done
 for call in recvmmsg recvfrom; do
     for error in EINTR EAGAIN; do carries peer $call $error 1+3; done
+done
+
+# A loop's message is sent by one call, and received by one.
+count=400
+for call in sendto recvfrom accept4; do carries loop $call EINTR 1+3 epoll; done
+for error in ENOBUFS ENOMEM; do carries loop sendto $error 1+20 epoll; done
+for error in ECONNABORTED EMFILE ENOMEM; do carries loop accept4 $error 1+2 epoll; done
+carries loop epoll_pwait2 EINTR 1+2 epoll
+carries loop epoll_pwait2 ENOSYS 1 epoll
+carries loop epoll_pwait2 EPERM 1 epoll
+carries loop ppoll EINTR 1+2 poll
+carries loop pselect6 EINTR 1+2 select
+for call in eventfd2 epoll_create1 timerfd_create socket bind listen; do
+    refuses listener $call EMFILE
 done
 
 for call in eventfd2 epoll_create1 fcntl; do refuses new $call EMFILE; done

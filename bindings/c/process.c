@@ -17,31 +17,56 @@ enum { NOBODY = 65534 };
 
 /* --- children --- */
 
-static void run_child(int (*body)(void *), void *argument, bool as_nobody)
+pid_t start_child(int (*body)(void *), void *argument)
 {
-    enum { PATIENCE_S = 5 };
+    enum { PATIENCE_S = 20 };
     pid_t child = fork();
-    if (child == 0) {
-        /* A change of user resets what happens at the parent's death. */
-        if (as_nobody && geteuid() == 0) CHECK(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        alarm(PATIENCE_S);
-        _exit(body(argument));
-    }
+    CHECK(child >= 0);
+    if (child != 0) return child;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    alarm(PATIENCE_S);
+    _exit(body(argument));
+}
+
+void await_child(pid_t child)
+{
     int status;
     CHECK_IS(waitpid(child, &status, 0), child);
     CHECK(!WIFSIGNALED(status));
     CHECK_IS(WEXITSTATUS(status), 0);
 }
 
+void await_child_killed_by(pid_t child, int number)
+{
+    int status;
+    CHECK_IS(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status));
+    CHECK_IS(WTERMSIG(status), number);
+}
+
 void in_a_child(int (*body)(void *), void *argument)
 {
-    run_child(body, argument, false);
+    await_child(start_child(body, argument));
+}
+
+/* What a child of nobody's does, and before that. */
+struct errand {
+    int (*body)(void *);
+    void *argument;
+};
+
+static int run_as_nobody(void *argument)
+{
+    const struct errand *errand = argument;
+    if (geteuid() == 0) CHECK(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+    /* A change of user resets what happens at the parent's death. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return errand->body(errand->argument);
 }
 
 void in_a_child_of_nobody(int (*body)(void *), void *argument)
 {
-    run_child(body, argument, true);
+    in_a_child(run_as_nobody, &(struct errand){body, argument});
 }
 
 uint64_t limit_descriptors(uint64_t most)

@@ -3,8 +3,15 @@
 #define PROCESS_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
-/* Runs `body` in a forked child, which must end well, giving 0, by itself. */
+/* Runs `body` in a forked child. */
+pid_t start_child(int (*body)(void *), void *argument);
+/* Waits for a child's end, which must be a good one, by itself, the body having given 0. */
+void await_child(pid_t child);
+/* Waits for a child's end by this signal. */
+void await_child_killed_by(pid_t child, int number);
+/* Runs `body` in a child, and waits for its good end. */
 void in_a_child(int (*body)(void *), void *argument);
 /* The same as a user without privileges. */
 void in_a_child_of_nobody(int (*body)(void *), void *argument);

@@ -1,4 +1,5 @@
-// The header as C++ sees it: handler, peer and broadcast with handles that close themselves.
+// The header as C++ sees it: handler, peer, broadcast and event loop with handles that close
+// themselves.
 #include "../../include/pyhelpers.h"
 
 #include <arpa/inet.h>
@@ -25,14 +26,19 @@ static_assert(std::is_standard_layout_v<ph_datagram_t> && std::is_trivial_v<ph_d
 static_assert(std::is_standard_layout_v<peer_config_t> && std::is_trivial_v<peer_config_t>);
 static_assert(std::is_standard_layout_v<bcast_config_t> && std::is_trivial_v<bcast_config_t>);
 
+static_assert(std::is_standard_layout_v<evloop_event_t> && sizeof(evloop_event_t) == 48);
+static_assert(std::is_standard_layout_v<tcp_config_t> && std::is_trivial_v<tcp_config_t>);
+
 struct Close {
     void operator()(udph_t *h) const { udph_close(h, 1000, nullptr); }
     void operator()(peer_t *h) const { peer_close(h); }
     void operator()(bcast_t *h) const { bcast_close(h); }
+    void operator()(evloop_t *h) const { evloop_close(h); }
 };
 using Handler = std::unique_ptr<udph_t, Close>;
 using Peer = std::unique_ptr<peer_t, Close>;
 using Broadcast = std::unique_ptr<bcast_t, Close>;
+using Loop = std::unique_ptr<evloop_t, Close>;
 
 std::int64_t check(std::int64_t result)
 {
@@ -180,6 +186,54 @@ bool a_broadcast_is_heard()
     return std::string(item.data, item.data + item.len) == "here";
 }
 
+// An echo server and its client in one loop, whose callback has a pointer to this.
+class Echo {
+public:
+    Echo()
+    {
+        evloop_t *h = nullptr;
+        check(evloop_new(nullptr, &h));
+        loop_.reset(h);
+        const auto listener = check(tcp_listen(h, "127.0.0.1", "0", nullptr, nullptr));
+        ph_addr_t at{};
+        check(tcp_local(h, listener, &at));
+        client_ = check(
+            tcp_connect(h, "127.0.0.1", std::to_string(at.port).c_str(), nullptr, nullptr));
+    }
+
+    std::string ask(std::string_view question)
+    {
+        check(tcp_send(loop_.get(), client_, bytes(question), question.size()));
+        check(evloop_run(loop_.get(), call, this));
+        return answer_;
+    }
+
+private:
+    static void call(void *self, const evloop_event_t *event)
+    {
+        if (event->kind == TCP_DATA) static_cast<Echo *>(self)->take(*event);
+    }
+
+    void take(const evloop_event_t &event)
+    {
+        if (event.id == client_) {
+            answer_.assign(event.data, event.data + event.len);
+            evloop_stop(loop_.get());
+        } else {
+            tcp_send(loop_.get(), event.id, event.data, event.len);
+        }
+    }
+
+    Loop loop_;
+    std::int64_t client_ = 0;
+    std::string answer_;
+};
+
+bool a_loop_echoes()
+{
+    return Echo().ask("hello") == "hello";
+}
+
 using Test = bool (*)();
 
 bool passes(const char *name, Test test)
@@ -203,6 +257,7 @@ int main()
         {"an_echo_in_cpp", echoes},
         {"peers_talk_in_cpp", peers_talk},
         {"a_broadcast_is_heard_in_cpp", a_broadcast_is_heard},
+        {"a_loop_echoes_in_cpp", a_loop_echoes},
     };
     int passed = 0, failed = 0;
     for (const auto &[name, test] : tests) (passes(name, test) ? passed : failed)++;

@@ -22,13 +22,21 @@ extern const struct test ph_tests[], argument_tests[], traffic_tests[], queue_te
     error_tests[], ending_tests[], process_tests[], peer_tests[], peer_argument_tests[],
     peer_receive_tests[], peer_wait_tests[], peer_send_tests[], peer_arrival_tests[],
     peer_thread_tests[], peer_fault_tests[], peer_wire_tests[], bcast_tests[],
-    bcast_reach_tests[], bcast_beacon_tests[];
+    bcast_reach_tests[], bcast_beacon_tests[], evloop_tests[], evloop_argument_tests[],
+    evloop_timer_tests[], evloop_watch_tests[], evloop_closed_tests[], evloop_thread_tests[],
+    evloop_process_tests[], tcp_tests[], tcp_ending_tests[], tcp_argument_tests[],
+    tcp_address_tests[], tcp_send_tests[], tcp_time_tests[], tcp_fault_tests[],
+    tcp_thread_tests[], tcp_many_tests[], tcp_random_tests[];
 
 static const struct test *const SUITES[] = {
     ph_tests, argument_tests, traffic_tests, queue_tests, error_tests, ending_tests,
     process_tests, peer_tests, peer_argument_tests, peer_receive_tests, peer_wait_tests,
     peer_send_tests, peer_arrival_tests, peer_thread_tests, peer_fault_tests, peer_wire_tests,
-    bcast_tests, bcast_reach_tests, bcast_beacon_tests,
+    bcast_tests, bcast_reach_tests, bcast_beacon_tests, evloop_tests, evloop_argument_tests,
+    evloop_timer_tests, evloop_watch_tests, evloop_closed_tests, evloop_thread_tests,
+    evloop_process_tests, tcp_tests, tcp_ending_tests, tcp_argument_tests, tcp_address_tests,
+    tcp_send_tests, tcp_time_tests, tcp_fault_tests, tcp_thread_tests, tcp_many_tests,
+    tcp_random_tests,
 };
 
 static const char *running;
