@@ -73,21 +73,47 @@ fn next_run<'a>(
             return Run { length: 1, outcome: Err(error) };
         }
     };
-    let room = connection.room_for(data.len());
-    let mut parts = [IoSlice::new(data); tcp::PARTS];
-    let (mut length, mut total) = (1, data.len());
-    for index in batch.skip(1).take(tcp::PARTS - 1) {
-        let Message { id, data: Ok(data) } = message(index) else { break };
-        if id != first.id || total.saturating_add(data.len()) > room {
-            break;
-        }
-        parts[length] = IoSlice::new(data);
-        total += data.len();
-        length += 1;
-    }
-    let outcome = connection.send(core, &parts[..length], total);
+    // Most go alone, and need no array of parts.
+    let goes_alone = batch.len() == 1 || message(batch.start + 1).id != first.id;
+    let (length, outcome) = if goes_alone {
+        (1, connection.send(core, &[IoSlice::new(data)], data.len()))
+    } else {
+        let joined = Joined::of(data, batch, connection.room_for(data.len()), message);
+        (joined.length, connection.send(core, &joined.parts[..joined.length], joined.total))
+    };
     if let Err(error) = outcome {
         connection.refuse(number, error);
     }
     Run { length, outcome }
+}
+
+/// Messages of one connection that follow each other.
+struct Joined<'a> {
+    parts: [IoSlice<'a>; tcp::PARTS],
+    length: usize,
+    total: usize,
+}
+
+impl<'a> Joined<'a> {
+    /// `first` is the data of the first of `batch`; there is `room` for so many bytes in all.
+    fn of(
+        first: &'a [u8],
+        batch: Range<usize>,
+        room: usize,
+        message: &impl Fn(usize) -> Message<'a>,
+    ) -> Joined<'a> {
+        let mut joined =
+            Joined { parts: [IoSlice::new(first); tcp::PARTS], length: 1, total: first.len() };
+        let connection = message(batch.start).id;
+        for index in batch.skip(1).take(tcp::PARTS - 1) {
+            let Message { id, data: Ok(data) } = message(index) else { break };
+            if id != connection || joined.total.saturating_add(data.len()) > room {
+                break;
+            }
+            joined.parts[joined.length] = IoSlice::new(data);
+            joined.total += data.len();
+            joined.length += 1;
+        }
+        joined
+    }
 }
