@@ -32,7 +32,7 @@ const BATCH_BYTES: usize = 256 * 1024;
 
 impl Turn<'_> {
     /// Waits at most for `patience` (`None`: for ever) until there are events, and gives up to
-    /// `most` of them to `visit`. The data of [`EventKind::Data`] lie in `buffer`, one behind the
+    /// `most` of them to `visit`. The data of [`super::EventKind::Data`] lie in `buffer`, one behind the
     /// other.
     ///
     /// A caller who ends something in answer to one event may be about to see another of it that

@@ -1,6 +1,6 @@
 //! The C ABI: what `include/pyhelpers.h` is generated from.
 //!
-//! A function here checks its pointers and lengths, calls the core inside [`guard`], and turns the
+//! A function here checks its pointers and lengths, calls the core inside `guard`, and turns the
 //! outcome into a number. Nothing else happens in this module. Its comments become the header's.
 //!
 //! # Safety

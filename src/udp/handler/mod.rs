@@ -64,7 +64,7 @@ impl Handler {
     /// The close turns off what was turned on. Of several handlers on one socket the one made
     /// first should therefore be closed last.
     ///
-    /// Errors: as [`UdpSocket::duplicate`] and [`EventFd::duplicate`]; `EINVAL` for a
+    /// Errors: as [`UdpSocket::duplicate`] and [`crate::sys::eventfd::EventFd::duplicate`]; `EINVAL` for a
     /// configuration out of range; `EMFILE`, `ENFILE`, `EAGAIN` when descriptors or threads are
     /// short, nothing being left behind.
     pub fn new(fd: RawFd, config: &Config) -> Result<Handler> {

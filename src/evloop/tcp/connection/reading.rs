@@ -88,7 +88,7 @@ impl Connection {
         taken.unwrap_or(0)
     }
 
-    /// [`Self::take`] for a caller who reads by itself.
+    /// Reads what is there for a caller who does so by itself; 0: no more will come.
     pub fn take_now(&mut self, core: &mut Core, room: &mut [u8]) -> Result<usize> {
         self.check()?;
         self.stream()?;
