@@ -1,7 +1,7 @@
 //! epoll(7): waiting for many descriptors.
 
 use super::{check, Result};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// How a descriptor is watched for being readable.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,17 +42,17 @@ impl Epoll {
     }
 
     pub fn add(&self, fd: BorrowedFd<'_>, token: u64, watch: Watch) -> Result<()> {
-        self.control(libc::EPOLL_CTL_ADD, fd, token, watch)
+        self.control(libc::EPOLL_CTL_ADD, fd.as_raw_fd(), token, watch.events())
     }
 
     /// Stops watching `fd`, if it is watched.
     pub fn remove(&self, fd: BorrowedFd<'_>) {
-        let _ = self.control(libc::EPOLL_CTL_DEL, fd, 0, Watch::Level);
+        let _ = self.control(libc::EPOLL_CTL_DEL, fd.as_raw_fd(), 0, 0);
     }
 
     /// Makes a [`Watch::OneShot`] descriptor heard again.
     pub fn rearm(&self, fd: BorrowedFd<'_>, token: u64) -> Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, fd, token, Watch::OneShot)
+        self.control(libc::EPOLL_CTL_MOD, fd.as_raw_fd(), token, Watch::OneShot.events())
     }
 
     /// Waits for ever; gives the tokens that are ready.
@@ -70,11 +70,11 @@ impl Epoll {
         Ok(&ready[..count as usize])
     }
 
-    fn control(&self, op: i32, fd: BorrowedFd<'_>, token: u64, watch: Watch) -> Result<()> {
-        let mut event = libc::epoll_event { events: watch.events(), u64: token };
-        // SAFETY: `event` is valid for reading.
-        let result = unsafe { libc::epoll_ctl(self.0.as_raw_fd(), op, fd.as_raw_fd(), &mut event) };
-        check(result).map(drop)
+    /// epoll_ctl(2), with events as that takes them; `fd` may be any number.
+    pub(super) fn control(&self, op: i32, fd: RawFd, token: u64, events: u32) -> Result<()> {
+        let mut event = libc::epoll_event { events, u64: token };
+        // SAFETY: `event` is valid for reading; the kernel checks `fd`.
+        check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), op, fd, &mut event) }).map(drop)
     }
 }
 

@@ -1,13 +1,14 @@
 //! epoll(7): the kernel keeps the set, and a wait costs as much as there is to report.
 
+use super::super::epoll::Epoll;
 use super::super::{check, Errno, Result};
 use super::{Interest, Ready};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug)]
-pub struct EdgeSet(OwnedFd);
+pub struct EdgeSet(Epoll);
 
 /// How many reports one wait takes.
 const REPORTS: usize = 256;
@@ -21,48 +22,40 @@ impl Default for Events {
     }
 }
 
-fn create() -> Result<OwnedFd> {
-    // SAFETY: the call takes no pointer.
-    let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
-    // SAFETY: the kernel has just made `fd`, and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-fn level(interest: Interest) -> i32 {
+fn level(interest: Interest) -> u32 {
     let readable = if interest.readable { libc::EPOLLIN | libc::EPOLLRDHUP } else { 0 };
     let writable = if interest.writable { libc::EPOLLOUT } else { 0 };
-    readable | writable
+    (readable | writable) as u32
 }
 
 impl EdgeSet {
     pub fn new() -> Result<EdgeSet> {
-        create().map(EdgeSet)
+        Epoll::new().map(EdgeSet)
     }
 
     pub fn add(&self, fd: RawFd, token: u64, interest: Interest) -> Result<()> {
-        self.control(libc::EPOLL_CTL_ADD, fd, token, level(interest))
+        self.0.control(libc::EPOLL_CTL_ADD, fd, token, level(interest))
     }
 
     pub fn modify(&self, fd: RawFd, token: u64, interest: Interest) -> Result<()> {
-        self.control(libc::EPOLL_CTL_MOD, fd, token, level(interest))
+        self.0.control(libc::EPOLL_CTL_MOD, fd, token, level(interest))
     }
 
     pub fn follow(&self, fd: RawFd, token: u64) -> Result<()> {
         let all = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLPRI;
-        self.control(libc::EPOLL_CTL_ADD, fd, token, all | libc::EPOLLET)
+        self.0.control(libc::EPOLL_CTL_ADD, fd, token, (all | libc::EPOLLET) as u32)
     }
 
     pub fn remove(&self, fd: RawFd) {
         // It fails for one that is not in the set, which is as good.
-        let _ = self.control(libc::EPOLL_CTL_DEL, fd, 0, 0);
+        let _ = self.0.control(libc::EPOLL_CTL_DEL, fd, 0, 0);
     }
 
     /// The new set takes the old one's number, as waits in progress know no other.
     pub fn clear(&self) -> Result<()> {
-        let fresh = create()?;
+        let fresh = Epoll::new()?;
         // SAFETY: both descriptors are open, and the call takes no pointer.
-        check(unsafe { libc::dup3(fresh.as_raw_fd(), self.0.as_raw_fd(), libc::O_CLOEXEC) })
-            .map(drop)
+        check(unsafe { libc::dup3(raw(&fresh), raw(&self.0), libc::O_CLOEXEC) }).map(drop)
     }
 
     pub fn descriptor(&self) -> BorrowedFd<'_> {
@@ -106,7 +99,7 @@ impl EdgeSet {
         let timeout_ms = timeout_ns.map_or(-1, super::super::poll::timeout_ms);
         // SAFETY: `events` is valid for writing `most` entries.
         let count =
-            unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), most, timeout_ms) };
+            unsafe { libc::epoll_wait(raw(&self.0), events.as_mut_ptr(), most, timeout_ms) };
         check(count).map(|count| count as usize)
     }
 
@@ -126,7 +119,7 @@ impl EdgeSet {
         let count = unsafe {
             libc::syscall(
                 libc::SYS_epoll_pwait2,
-                self.0.as_raw_fd(),
+                raw(&self.0),
                 events.as_mut_ptr(),
                 REPORTS as libc::c_int,
                 &raw const time,
@@ -144,10 +137,8 @@ impl EdgeSet {
             Err(error) => Some(Err(error)),
         }
     }
+}
 
-    fn control(&self, op: i32, fd: RawFd, token: u64, events: i32) -> Result<()> {
-        let mut event = libc::epoll_event { events: events as u32, u64: token };
-        // SAFETY: `event` is valid for reading; the kernel checks `fd`.
-        check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), op, fd, &mut event) }).map(drop)
-    }
+fn raw(epoll: &Epoll) -> RawFd {
+    epoll.as_fd().as_raw_fd()
 }
