@@ -13,7 +13,9 @@ Handlers run in the thread that has the iteration made. All else may be called f
 
 import collections
 import errno
+import os
 import threading
+import time
 from functools import partial
 
 from pyhelpers import _waiting
@@ -47,8 +49,11 @@ _ACCEPTED = backend.constant("TCP_ACCEPTED")
 _BATCH = 1024
 _BUFFER = 1 << 18
 
-#: The only key of Loop._turning.
+#: The only key of Loop._turning and Loop._handing_in.
 _WHO = "thread"
+
+#: Seconds between two looks at whether another thread still hands in: that is one call or a few.
+_PAUSE = 0.00005
 
 #: How long the list of messages may become before they are handed in: MOST messages.
 _GATHERED = 2 * MOST - 2
@@ -65,8 +70,12 @@ class _Objects(dict):
         super(_Objects, self).__init__()
         self._lock = lock
         self._nobody = nobody
+        self._pid = os.getpid()
 
     def __missing__(self, key):
+        if os.getpid() != self._pid:
+            # Whoever had the lock when this process was forked never gives it back.
+            return self._nobody
         with self._lock:
             return self.get(key, self._nobody)
 
@@ -92,14 +101,15 @@ class Loop(object):
     """A native loop. ``kind``: "epoll", "poll" or "select"; ``what``: its owner, in words.
 
     ``value``: what the library's functions take. ``check(code)`` raises what a code means.
-    ``objects``: whom events go to, by id. Who adds one does so while holding ``adding``, from
+    ``objects``: whom events go to, by id. Who adds one does so while holding :attr:`adding`, from
     before the call that makes the id. ``stopping``: an event said that it is to stop. ``report``: a
     function that is called for an exception of a handler, in the except clause; None: it leaves
     :meth:`turn`.
 
-    ``out``: messages that were written and are to be handed in: a flat list of id, data, id, data.
-    ``most``: how long it may become before who adds to it calls :meth:`flush`: 0 unless an
-    iteration is under way that will do so in the end.
+    ``out``: messages that were written and are to be handed in: a flat list of id, data, id, data;
+    its first entry is a list while the first ones are being handed in. ``most``: how long it may
+    become before who adds to it calls :meth:`flush`: 0 unless an iteration is under way that will
+    do so in the end.
     """
 
     def __init__(self, kind, what):
@@ -111,21 +121,23 @@ class Loop(object):
         self.handle = Handle(what, "evloop_t", new, _lib.evloop_close)
         self.value = self.handle.value
         self.check = self.handle.check
-        self.adding = threading.RLock()
-        self.objects = _Objects(self.adding, self.nobody())
+        self._pid = os.getpid()
+        self._adding = threading.RLock()
+        self.objects = _Objects(self._adding, self.nobody())
         self.closed = self.stopping = False
         self.report = None
         self.out = []
         self.most = 0
         self._commands = collections.deque()
-        self._handing_in = threading.Lock()
-        self._who_hands_in = None
         self._messages = Messages()
         self._soon = collections.deque()
         self._due = 0
         #: The thread that makes an iteration. No lock: a signal's handler that raises right behind
         #: its acquisition would leave it locked.
         self._turning = {}
+        #: Whose turn it is to hand in: a tuple of the thread, a new one each time. No lock either,
+        #: also because a child forked meanwhile would wait for it for ever.
+        self._handing_in = {}
         self._events = events = Events(_BATCH, _BUFFER)
         arguments = self.value, events.records, events.count, events.data, events.size
         #: What map() takes, but for the last argument, to make the one call.
@@ -133,6 +145,32 @@ class Loop(object):
         #: Empty, or how many events are in the buffer, or a function that is to hand a batch out,
         #: and the batch: an iterator, so that what is left of it can come later.
         self._fetched = []
+
+    @property
+    def adding(self):
+        """The lock. OSError with EBADF in a forked child, where whoever had it never gives it
+        back."""
+        if os.getpid() != self._pid:
+            self.check_alive()
+        return self._adding
+
+    def is_anothers(self):
+        """Whether it belongs to the process that forked this one."""
+        return os.getpid() != self._pid
+
+    def check_alive(self):
+        """OSError with EBADF when it is closed, or belongs to another process."""
+        code = _lib.evloop_timer_next(self.value)
+        if code in (-errno.EBADF, ENDED):
+            self.check(code)
+
+    def check_of(self, code, what):
+        """As ``check``, but that EBADF may be due to something else than the loop, as ``what``
+        says."""
+        if code == -errno.EBADF:
+            self.check_alive()
+            raise OSError(errno.EBADF, what)
+        return self.check(code)
 
     def nobody(self):
         """Whom events go to when the id is unknown."""
@@ -151,6 +189,8 @@ class Loop(object):
         try:
             who = turning.setdefault(_WHO, me)
             if who != me:
+                # Or did in the process that forked this one.
+                self.check_alive()
                 raise OSError(errno.EBUSY, "another thread runs the loop")
             return self._turn(timeout_ms)
         finally:
@@ -168,16 +208,19 @@ class Loop(object):
 
     def _turn(self, timeout_ms):
         fetched, soon = self._fetched, self._soon
+        if self._handing_in:
+            self._give_back()
         count = 1
         if not fetched:
             # A signal's handler may raise as soon as the call is over, which must not lose how many
             # events were taken: nothing of the interpreter's own comes in between here.
-            fetched.extend(map(*(self._poll + ((0 if soon else timeout_ms,),))))
-            count = fetched[0]
+            fetched.extend(map(*(self._poll + ((0 if soon or self.out else timeout_ms,),))))
+            # A signal's handler may have had them handed out meanwhile.
+            count = fetched[0] if fetched else 0
             if count < 0:
                 del fetched[:]
                 count = self._fault(count)
-                if count == ENDED or not soon:
+                if count == ENDED or not (soon or self.out):
                     return count
         self._due = len(soon)
         count += self._due
@@ -241,10 +284,14 @@ class Loop(object):
             elif kind == _STOP:
                 self.stopping = True
 
+    def is_in_handler(self):
+        """Whether a handler, or what it calls, asks."""
+        return self._turning.get(_WHO) == get_ident()
+
     def cut(self):
         """Called by a handler: it is the last one of this iteration. The rest of the batch, and of
         what is to be called soon, comes first in the next one. False: no handler called it."""
-        if self._turning.get(_WHO) != get_ident():
+        if not self.is_in_handler():
             return False
         self._due = 0
         if len(self._fetched) == 2:
@@ -266,34 +313,74 @@ class Loop(object):
         return bool(self._fetched or self._soon)
 
     def flush(self):
-        """Hands in what was written."""
-        me = get_ident()
-        if self._who_hands_in == me:
-            # A signal's handler within the call, which takes it along.
-            return
+        """Hands in what was written, or leaves it to the thread that is about it already, which
+        looks again before it is over."""
+        owner = self._handing_in
         while self.out or self._commands:
-            with self._handing_in:
-                self._who_hands_in = me
-                try:
-                    self._hand_in()
-                finally:
-                    self._who_hands_in = None
+            mine = (get_ident(),)
+            try:
+                who = owner.setdefault(_WHO, mine)
+                if who is not mine:
+                    self._look_at(who)
+                    return
+                self._hand_in()
+            finally:
+                if owner.get(_WHO) is mine:
+                    del owner[_WHO]
+
+    def settle(self):
+        """The same, and waits for that thread."""
+        self.flush()
+        while self._handing_in:
+            who = self._handing_in.get(_WHO)
+            if who is not None and self._look_at(who):
+                return
+            time.sleep(_PAUSE)
+            self.flush()
 
     def send(self, connection, data):
         """Hands in one message behind all that was written before, and gives its result."""
-        me = get_ident()
-        if self._who_hands_in == me:
-            # A signal's handler within the call, which takes it along.
-            for start in range(0, len(data), LONGEST):
-                self.out += connection, data[start : start + LONGEST]
-            return 0
-        with self._handing_in:
-            self._who_hands_in = me
-            try:
-                self._hand_in()
-                return _lib.tcp_send(self.value, connection, data, len(data))
-            finally:
-                self._who_hands_in = None
+        owner = self._handing_in
+        mine = (get_ident(),)
+        try:
+            who = owner.setdefault(_WHO, mine)
+            while who is not mine:
+                if self._look_at(who):
+                    for start in range(0, len(data), LONGEST):
+                        self.out += connection, data[start : start + LONGEST]
+                    return 0
+                time.sleep(_PAUSE)
+                who = owner.setdefault(_WHO, mine)
+            self._hand_in()
+            return _lib.tcp_send(self.value, connection, data, len(data))
+        finally:
+            if owner.get(_WHO) is mine:
+                del owner[_WHO]
+            # What was left to this thread meanwhile, and in a forked child what must not be sent.
+            self.flush()
+
+    def _give_back(self):
+        """This thread's turn to hand in, when an exception of a signal's handler has left it."""
+        who = self._handing_in.get(_WHO)
+        if who is not None and who[0] == get_ident():
+            del self._handing_in[_WHO]
+
+    def _look_at(self, who):
+        """Whether who hands in is this very thread, which a signal's handler has interrupted: it
+        will take along what the handler writes."""
+        if self.is_anothers():
+            # Nobody hands in here who did in the other process.
+            self._forget()
+            return True
+        return who[0] == get_ident()
+
+    def _forget(self):
+        """What was written in a forked child, or before it: the other process sends that."""
+        was_written = bool(self.out)
+        del self.out[:]
+        self._commands.clear()
+        if was_written:
+            self.check_alive()
 
     def after_writes(self, command, connection):
         """Calls a function of the library, with this id, behind all that was written before."""
@@ -305,42 +392,53 @@ class Loop(object):
         # First, so that what was written before a command is handed in before it.
         commands = len(self._commands)
         out = self.out
+        # What other threads add meanwhile comes behind it.
         left = len(out)
-        while left:
-            # What other threads add meanwhile comes behind it.
-            count = min(left, 2 * MOST)
-            left -= count
-            items = out[:count]
-            del out[:count]
-            for connection, result in self._messages.write(self.value, items):
+        while left > 0 and out:
+            # A signal's handler may raise between any two steps. Each leaves `out` so that the next
+            # call goes on there: first a list takes its items' place, in the end it is gone.
+            if type(out[0]) is not list:
+                count = min(left, 2 * MOST)
+                out[:count] = [[out[:count]]]
+                left -= count - 1
+            for connection, result in self._messages.write(self.value, out[0]):
                 self._take_notice(connection, result)
+            del out[0]
+            left -= 1
         for _ in range(commands):
-            command, connection = self._commands.popleft()
+            # Twice, after an exception of a signal's handler, does no harm.
+            command, connection = self._commands[0]
             command(self.value, connection)
+            self._commands.popleft()
 
     def _take_notice(self, connection, result):
         """Of what came of a message when not all of it is with the kernel. Where the connection has
         ended, its last event will say so."""
         if result == -errno.EBADF and not self.closed:
             # The connection's, or is it the loop's own?
-            self.check(_lib.evloop_wake(self.value))
+            if self.is_anothers():
+                self._forget()
+            self.check_alive()
         whose = self.objects.get(connection)
         if whose is not None:
             whose.waits(result)
 
-    def write_at_once(self):
-        """Each write is to say what comes of it from now on."""
-        for each in list(self.objects.values()):
-            if isinstance(each, Stream):
-                each.write_at_once()
+    def streams(self):
+        """Its connections."""
+        return [each for each in list(self.objects.values()) if isinstance(each, Stream)]
 
     def close(self):
         """Ends all at once. Gives how many bytes were written and not sent."""
         if self.closed:
             return 0
-        self.flush()
+        try:
+            self.settle()
+        except EnvironmentError:
+            # It belongs to another process, which sends all that was written.
+            pass
         self.closed = True
-        self.write_at_once()
+        for each in self.streams():
+            each.write_at_once()
         unsent = self.handle.close()
         self.objects.clear()
         self._soon.clear()

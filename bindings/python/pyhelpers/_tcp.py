@@ -18,6 +18,15 @@ READ_OFF = backend.constant("TCP_READ_OFF")
 _UNKNOWN_NAME = -backend.constant("PH_ENONAME")
 _NO_RESOLVER = -backend.constant("PH_ERESOLVE")
 
+#: What calls are refused with though the link is there: any other code says what it ended with.
+_FAULTS = (
+    -errno.EAGAIN,
+    -errno.EBADF,
+    -errno.EINVAL,
+    -errno.ESHUTDOWN,
+    backend.constant("PH_EPANIC"),
+)
+
 _U32 = (1 << 32) - 1
 _U64 = (1 << 64) - 1
 
@@ -116,6 +125,9 @@ class Stream(object):
 
     error = OSError
 
+    #: Whether it ended though the program did not end it.
+    _is_lost = False
+
     def __init__(self, loop, limit):
         self._loop = loop
         self._id = 0
@@ -128,9 +140,12 @@ class Stream(object):
     def write(self, data):
         """Sends ``data``, anything whose memory can be read, when the peer takes it.
 
-        Never waits, and takes all or nothing. Errors: OSError with EAGAIN when something waits
-        already and more than the limit would, with EBADF when the connection is closed, with EPIPE
-        when its writing side is; TypeError. Thread safety: any thread.
+        Never waits, and takes all or nothing. When the link is lost, whether that was told of or
+        not yet, nothing is taken and nothing raised.
+
+        Errors: OSError with EAGAIN when something waits already and more than the limit would, with
+        EBADF when the program has closed the connection, with EPIPE when its writing side;
+        TypeError. Thread safety: any thread.
         """
         if type(data) is not bytes:
             data = octets(data)
@@ -144,11 +159,15 @@ class Stream(object):
             loop.flush()
 
     def _write_now(self, data):
+        if self._is_lost:
+            return
         if self._state == _NO_MORE:
             raise self.error(errno.EPIPE, "the connection's writing side is closed")
         if self.is_over:
-            raise self.error(errno.EBADF, "the connection is closed")
-        self.waits(self._checked(self._loop.send(self._id, data)))
+            raise self._is_closed()
+        count = self._loop.send(self._id, data)
+        if self._was_taken(count):
+            self.waits(count)
 
     def waits(self, count):
         """Takes notice of how many bytes wait after a write."""
@@ -164,10 +183,21 @@ class Stream(object):
         if code >= 0:
             return code
         if self.is_over and not self._loop.closed:
-            raise self.error(errno.EBADF, "the connection is closed")
+            raise self._is_closed()
         if self.error is OSError or code < -4095:
             return self._loop.check(code)
         raise self.error(-code, os.strerror(-code))
+
+    def _is_closed(self):
+        return self.error(errno.EBADF, "the connection is closed")
+
+    def _was_taken(self, code):
+        """Whether a call had its effect; not when the link is lost, as its last event tells. What
+        else the code means is raised."""
+        if self._is_lost or code < 0 and code not in _FAULTS:
+            return False
+        self._checked(code)
+        return True
 
     def shutdown_write(self):
         """Tells the peer, behind all that was written, that no more will come. Reading goes on."""
@@ -177,12 +207,26 @@ class Stream(object):
 
     def close(self):
         """Closes the connection when all that was written is sent. No more is read."""
+        self._is_lost = False
         if self._state < _CLOSING:
             self._end()
             self._loop.after_writes(_lib.tcp_close, self._id)
 
+    def _close_with_peer(self):
+        """Closes it as the peer has, from when on the link counts as lost."""
+        was_open = self._state == _OPEN
+        if self._state < _CLOSING:
+            Stream.close(self)
+            self._is_lost = was_open
+
+    def _end_soon(self, error):
+        """The link was lost before it could be the loop's, as the last event is to tell."""
+        self._is_lost, self._gathers = True, _NOTHING
+        self._loop.call_soon(lambda: self.happened(_EVENT_CLOSED, error, 0, 0))
+
     def abort(self):
         """Closes the connection at once, with a reset; what waits to be sent is lost."""
+        self._is_lost = False
         if self._state < _CLOSED:
             self._end()
             _lib.tcp_abort(self._loop.value, self._id)
@@ -198,6 +242,7 @@ class Stream(object):
 
     def happened(self, kind, error, _value, _length):
         if kind == _EVENT_CLOSED:
+            self._is_lost = self._is_lost or self._state == _OPEN
             self._state, self._gathers = _CLOSED, _NOTHING
             self._loop.objects.pop(self._id, None)
             self.ended(error)
@@ -209,7 +254,7 @@ class Stream(object):
         """Bytes that were written and are not with the kernel."""
         if self._state == _CLOSED:
             return 0
-        self._loop.flush()
+        self._loop.settle()
         return self.stats()["waiting"]
 
     @property
@@ -232,29 +277,32 @@ class Stream(object):
     def set_rate(self, read_rate=0, write_rate=0):
         """Limits what is received and sent, in bytes a second each; 0: no limit."""
         rates = number("read_rate", read_rate, 0, _U64), number("write_rate", write_rate, 0, _U64)
-        self._checked(_lib.tcp_set_rate(self._loop.value, self._id, *rates))
+        self._was_taken(_lib.tcp_set_rate(self._loop.value, self._id, *rates))
 
-    def set_watermarks(self, low, high, limit=LIMIT):
-        """Limits what waits to be sent, in bytes: ``limit`` at most. Once more than ``high`` did,
-        or a write was refused, ``on_drain`` follows when it falls to ``low``."""
+    def set_watermarks(self, low, high, limit=None):
+        """Limits what waits to be sent, in bytes: ``limit`` at most; None: as before. Once more
+        than ``high`` did, or a write was refused, ``on_drain`` follows when it falls to ``low``."""
         marks = number("low", low, 0, _U32), number("high", high, 0, _U32)
+        if limit is None:
+            limit = self._room + _GATHERED
         limit = number("limit", limit, 1, _U32)
         # What is gathered now was written under the old one.
-        self._loop.flush()
-        self._checked(_lib.tcp_set_watermarks(self._loop.value, self._id, *(marks + (limit,))))
-        self._room = limit - _GATHERED
-        self._gathers = _NOTHING
-        self.waits(self.pending)
+        self._loop.settle()
+        code = _lib.tcp_set_watermarks(self._loop.value, self._id, *(marks + (limit,)))
+        if self._was_taken(code):
+            self._room = limit - _GATHERED
+            self._gathers = _NOTHING
+            self.waits(self.pending)
 
     def set_timeouts(self, idle=None, write=None):
         """Closes the connection, with ETIMEDOUT, when for so many seconds nothing was received nor
         sent (``idle``), or data waits and none could be sent (``write``); None: never."""
         times = _seconds("idle", idle), _seconds("write", write)
-        self._checked(_lib.tcp_set_timeouts(self._loop.value, self._id, *times))
+        self._was_taken(_lib.tcp_set_timeouts(self._loop.value, self._id, *times))
 
     def set_reading(self, reading):
         """Reads, or leaves what comes to the kernel."""
-        self._checked(_lib.tcp_set_reading(self._loop.value, self._id, reading))
+        self._was_taken(_lib.tcp_set_reading(self._loop.value, self._id, reading))
 
     def stats(self):
         """All counts as a dict: the fields of ``tcp_stats_t`` in pyhelpers.h."""

@@ -30,27 +30,21 @@ class Watches(object):
         with self._loop.adding:
             watch = self._watches.get(number)
             if watch is None:
-                watch = self._watches[number] = _Watch(self._loop, number)
-            try:
-                calls = dict(watch.calls)
-                calls[event] = call
-                watch.set(calls)
-            except EnvironmentError:
-                if not watch.calls:
-                    del self._watches[number]
-                raise
+                watch = _Watch(self._loop, number)
+            watch.add(event, call)
+            self._watches[number] = watch
 
     def remove(self, number, event):
-        """Ends it. False when there was none."""
+        """Ends it. False when there was none, as in a forked child."""
+        if self._loop.is_anothers():
+            return False
         with self._loop.adding:
             watch = self._watches.get(number)
             if watch is None or event not in watch.calls:
                 return False
-            calls = dict(watch.calls)
-            del calls[event]
-            if not calls:
+            watch.remove(event)
+            if not watch.calls:
                 del self._watches[number]
-            watch.set(calls)
             return True
 
 
@@ -65,25 +59,30 @@ class _Watch(object):
         self._id = 0
         self.calls = {}
 
-    def set(self, calls):
-        loop = self._loop
-        if not calls:
-            self.calls = calls
-            self._end()
-            return
-        events = sum(calls)
-        if not self._id:
-            self._begin(events)
-        elif _lib.evloop_mod(loop.value, self._id, events) < 0:
+    def add(self, event, call):
+        calls = dict(self.calls)
+        calls[event] = call
+        if not self._modify(calls):
             # The descriptor was closed, and its number is another one's now.
             self._end()
-            self._begin(events)
+            calls = {event: call}
+            self._begin(event)
         self.calls = calls
+
+    def remove(self, event):
+        self.calls = dict(each for each in self.calls.items() if each[0] != event)
+        if not (self.calls and self._modify(self.calls)):
+            self._end()
 
     def _begin(self, events):
         loop = self._loop
-        self._id = loop.check(_lib.evloop_add(loop.value, self._number, events, backend.null))
+        code = _lib.evloop_add(loop.value, self._number, events, backend.null)
+        self._id = loop.check_of(code, "descriptor %d is not open" % self._number)
         loop.objects[self._id] = self
+
+    def _modify(self, calls):
+        """Waits for the events of these; False when the descriptor is not what it was."""
+        return self._id and _lib.evloop_mod(self._loop.value, self._id, sum(calls)) == 0
 
     def _end(self):
         self._loop.objects.pop(self._id, None)

@@ -1,5 +1,6 @@
 """A native event loop: see :class:`EventLoop`."""
 
+import errno
 import math
 import sys
 import traceback
@@ -34,12 +35,14 @@ class Connection(Stream):
     received; without it they are thrown away. ``on_end(connection)``: the peer will send no more;
     without it the connection is closed when all that was written is sent. ``on_drain(connection)``:
     what waits to be sent fell to the low watermark, after it was over the high one or a write was
-    refused. ``on_close(connection, error)``: it is closed; the last one, called once in any case.
-    ``error``: None, or an OSError: ECONNREFUSED, ECONNRESET, ETIMEDOUT (a deadline of the
-    options), ECONNABORTED (:meth:`abort`); socket.gaierror for an unknown name.
+    refused. ``on_close(connection, error)``: it is closed; the last one, called once in any case
+    but :meth:`EventLoop.close`. ``error``: None, or an OSError: ECONNREFUSED, ECONNRESET, ETIMEDOUT
+    (a deadline of the options), ECONNABORTED (:meth:`abort`); socket.gaierror for an unknown name.
 
     Attributes of the program's own may be set. Thread safety: any thread; the handlers are called
-    by the thread that runs the loop. Errors of all calls: OSError with EBADF when it is closed.
+    by the thread that runs the loop. Errors of all calls: OSError with EBADF when the program has
+    closed it. When the peer has, or the link is lost, :meth:`write` and what sets something have no
+    effect; what is to be found out raises OSError: what it ended with, or EBADF.
     """
 
     def __init__(self, loop, handlers, limit):
@@ -63,7 +66,7 @@ class Connection(Stream):
 
     def came(self, kind):
         if kind == _EOF and self.on_end is None:
-            self.close()
+            self._close_with_peer()
             return
         handlers = {_CONNECTED: self.on_connect, _EOF: self.on_end, _DRAINED: self.on_drain}
         handler = handlers.get(kind)
@@ -110,8 +113,11 @@ class Server(object):
     @property
     def address(self):
         """The address that it listens on, as of Python's sockets; the path of a Unix socket."""
-        found = _tcp.address(self._loop, self._id, _lib.tcp_local, self._loop.check)
+        found = _tcp.address(self._loop, self._id, _lib.tcp_local, self._checked)
         return found or self._host[len("unix:") :]
+
+    def _checked(self, code):
+        return self._loop.check_of(code, "the server is closed")
 
     def accept(self, key):
         connection = Connection(self._loop, self._handlers, self._limit)
@@ -226,21 +232,33 @@ class EventLoop(object):
         loop = self._loop
         self._check_open()
         turn, forever = loop.turn, _waiting.SLICE
-        while turn(forever) != ENDED and not loop.stopping:
-            pass
-        loop.stopping = False
+        try:
+            while turn(forever) != ENDED and not loop.stopping:
+                pass
+            loop.stopping = False
+        finally:
+            self._show_rest()
 
     def run_once(self, timeout=None):
         """One iteration, which waits at most ``timeout`` seconds for something to happen; None: for
-        ever. Gives how many events there were."""
+        ever. Gives how many events there were: 0, without any wait, when all has ended after
+        :meth:`shutdown`."""
         loop = self._loop
         self._check_open()
-        count = _waiting.in_slices(loop.turn, timeout)
-        loop.stopping = False
-        if loop.has_more() and not loop.closed:
-            # What waits for its descriptor is to see it.
-            self.wake()
+        is_inner = loop.is_in_handler()
+        try:
+            count = _waiting.in_slices(loop.turn, timeout)
+        finally:
+            if not is_inner:
+                # Else the outer one is to see it.
+                loop.stopping = False
+            self._show_rest()
         return 0 if count == ENDED else count
+
+    def _show_rest(self):
+        """Who waits for the loop's descriptor is to see what is left of a batch."""
+        if self._loop.has_more() and not self._loop.closed:
+            self.wake()
 
     def stop(self):
         """Has :meth:`run` return: after this handler, when one calls it, or else after the events
@@ -257,12 +275,13 @@ class EventLoop(object):
     def shutdown(self, timeout=None):
         """Accepts no more, and closes each connection when all that was written is sent, or, with
         ETIMEDOUT, after ``timeout`` seconds; None: whenever that is. :meth:`run` goes on until the
-        last one has ended."""
+        last one has ended. New servers and clients are refused: OSError with ESHUTDOWN."""
         limit = -1 if timeout is None else milliseconds(timeout)
         loop = self._loop
-        loop.flush()
+        loop.settle()
         self._check(_lib.evloop_shutdown(loop.value, limit))
-        loop.write_at_once()
+        for connection in loop.streams():
+            connection._end()
 
     def close(self):
         """Ends all at once, without a call of a handler. Gives how many bytes were written and not
@@ -271,8 +290,8 @@ class EventLoop(object):
         return self._loop.close()
 
     def fileno(self):
-        """A descriptor that is readable exactly while there are events: with it the loop can sit
-        in another one. It must not be read or closed. Errors: OSError with EOPNOTSUPP unless the
+        """A descriptor that is readable whenever there are events: with it the loop can sit in
+        another one. It must not be read or closed. Errors: OSError with EOPNOTSUPP unless the
         backend is epoll."""
         return self._check(_lib.evloop_fd(self._loop.value))
 
@@ -339,7 +358,7 @@ class EventLoop(object):
     def add_signal(self, signum, function, *args):
         """Calls it after the signal, once for those that came together, in place of the process's
         own handler, which comes back in the end. Errors: OSError with EINVAL for a signal that
-        cannot be had, EEXIST where another loop or call has it."""
+        cannot be had, EEXIST where this loop has it already."""
         loop = self._loop
         signum = number("signum", signum, 1, 64)
         signal = _Signal(_call(function, args))
@@ -374,15 +393,17 @@ class EventLoop(object):
         :class:`Connection`.
 
         ``host``: "": all interfaces, IPv4 and IPv6; "unix:/path" or "unix:@name", an abstract one.
-        ``port``: a number, 0: a free one; or a service's name. Names are looked up in this call.
+        ``port``: a number, 0: a free one; or a service's name. Names are looked up in this call;
+        meanwhile no other thread can add anything to the loop.
 
         Options: ``backlog``; ``reuseaddr`` (True); ``reuseport``, ``v6only`` (False); ``nodelay``
         (True); ``keepalive``: seconds of silence before probes, 0: none; ``linger``: seconds, 0:
         closing resets the connection; ``recv_buffer``, ``send_buffer``: SO_RCVBUF, SO_SNDBUF in
         bytes; ``recv_size``: bytes of one on_data at most, 65,536; ``read_rate``, ``write_rate``:
         bytes a second, 0: no limit; ``low``, ``high``, ``limit``: see
-        :meth:`Connection.set_watermarks`, 16,384, 65,536 and 16,777,216 bytes; ``idle_timeout``,
-        ``write_timeout``: see :meth:`Connection.set_timeouts`.
+        :meth:`Connection.set_watermarks`, 16,384, 65,536 and 16,777,216 bytes, below 4,259,840 of
+        ``limit`` handlers' small writes are not gathered; ``idle_timeout``, ``write_timeout``: see
+        :meth:`Connection.set_timeouts`.
 
         Errors: OSError with EADDRINUSE, EACCES and the like; socket.gaierror; ValueError;
         TypeError.
@@ -424,6 +445,8 @@ class EventLoop(object):
             code = function(loop.value, *arguments)
             if code < -4095:
                 raise _tcp.exception(-code)
+            if code == ENDED and not loop.closed:
+                raise OSError(errno.ESHUTDOWN, "the EventLoop is shut down")
             made._id = loop.check(code)
             loop.objects[made._id] = made
 

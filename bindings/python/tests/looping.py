@@ -1,6 +1,9 @@
 """What the tests of the event loop have in common."""
 
+import os
+import signal
 import socket
+import struct
 
 from support import DEADLINE, HandlerTest, now
 
@@ -15,6 +18,29 @@ PLENTY = 32 << 20
 def connected(address):
     """A plain client whose calls wait until the deadline."""
     return socket.create_connection(address[:2], DEADLINE)
+
+
+def reset(client):
+    """Closes a plain socket so that its peer gets a reset."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def in_a_child(checks):
+    """Calls ``checks()`` in a forked child, which must come to its end."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            # One that hangs is ended.
+            signal.alarm(int(DEADLINE))
+            checks()
+            status = 0
+        finally:
+            os._exit(status)
+    status = os.waitpid(child, 0)[1]
+    if status:
+        raise AssertionError("the child ended with status %d" % status)
 
 
 def received(client, count):

@@ -9,7 +9,7 @@ import unittest
 import weakref
 from functools import partial
 
-from looping import HOST, LoopTest, connected
+from looping import HOST, LoopTest, connected, in_a_child
 from support import (
     Child,
     DEADLINE,
@@ -236,9 +236,46 @@ class Descriptors(LoopTest):
             self.until(loop, lambda: came, "the new one can be read")
             self.assertEqual(came, [b"new"])
 
+    def test_removed_after_it_was_closed(self):
+        for backend in ("epoll", "poll", "select"):
+            loop = self.loop(backend)
+            mine, _ = self.pair()
+            number = mine.fileno()
+            loop.add_reader(number, self.fail)
+            loop.add_writer(number, self.fail)
+            mine.close()
+            for remove in (loop.remove_reader, loop.remove_writer):
+                self.assertEqual([remove(number), remove(number)], [True, False])
+            loop.run_once(0)
+
+    def test_what_was_called_for_a_closed_one_is_not_for_the_next_with_its_number(self):
+        for change in ("remove", "add"):
+            loop, came = self.loop(), []
+            mine, _ = self.pair()
+            number = mine.fileno()
+            loop.add_reader(number, self.fail)
+            loop.add_writer(number, self.fail)
+            mine.close()
+            new, peer = self.pair()
+            if new.fileno() != number:
+                os.dup2(new.fileno(), number)
+                self.addCleanup(os.close, number)
+            if change == "remove":
+                self.assertTrue(loop.remove_reader(number))
+            else:
+                loop.add_reader(number, lambda: came.append(new.recv(1)))
+                peer.send(b"x")
+            loop.call_later(0, came.append, 1)
+            self.until(loop, lambda: 1 in came, "a timer comes")
+
     def test_what_cannot_be_waited_for(self):
         loop = self.loop()
-        self.fails_with(errno.EBADF, loop.add_reader, 100000, self.fail)
+        error = self.fails_with(errno.EBADF, loop.add_reader, 100000, self.fail)
+        self.assertIn("descriptor 100000 is not open", str(error))
+        server = self.server(loop)
+        server.close()
+        error = self.fails_with(errno.EBADF, lambda: server.address)
+        self.assertIn("server is closed", str(error))
         self.fails_with(errno.EBADF, loop.add_reader, -1, self.fail)
         with open(os.path.abspath(__file__)) as regular:
             self.fails_with(errno.EPERM, loop.add_reader, regular, self.fail)
@@ -435,6 +472,33 @@ class Running(LoopTest):
         self.until(loop, lambda: len(came) == 3, "all come")
         self.assertEqual(came, ["of the batch", "new", "outer"])
 
+    def test_stop_within_an_iteration_that_a_handler_has_made(self):
+        loop = self.loop()
+        late = loop.call_later(DEADLINE, loop.stop)
+
+        def outer():
+            loop.call_later(0, loop.stop)
+            loop.run_once(1)
+
+        started = now()
+        loop.call_soon(outer)
+        loop.run()
+        self.assertLess(now() - started, DEADLINE)
+        late.cancel()
+
+    def test_its_descriptor_shows_what_an_exception_has_left(self):
+        for run in ("run", "run_once"):
+            inner, outer, came = self.loop(), self.loop(), []
+
+            def leave():
+                raise KeyboardInterrupt
+
+            for call in (leave, partial(came.append, 1), inner.stop):
+                inner.call_later(0, call)
+            self.refused(KeyboardInterrupt, getattr(inner, run))
+            outer.add_reader(inner, inner.run_once, 0)
+            self.until(outer, lambda: came, "the rest comes")
+
     def test_a_handler_that_raises_is_reported_and_the_rest_goes_on(self):
         loop, came, errors = self.loop(), [], []
         loop.on_error = lambda error, where: errors.append((error, where.tb_lineno))
@@ -606,6 +670,33 @@ class Ends(LoopTest):
         loop.call_soon(loop.stop)
         loop.run()
         self.assertEqual(os.waitpid(children[0], 0)[1], 0)
+
+    def test_a_child_forked_while_another_thread_runs_it_or_adds_to_it(self):
+        loop, running, holding = self.loop(), threading.Event(), threading.Event()
+        go_on = threading.Event()
+
+        def hold():
+            with loop._loop.adding:
+                holding.set()
+                go_on.wait(DEADLINE)
+
+        threads = [threading.Thread(target=target) for target in (loop.run, hold)]
+        loop.call_soon(running.set)
+        for thread in threads:
+            thread.start()
+        self.assertTrue(running.wait(DEADLINE) and holding.wait(DEADLINE))
+
+        def checks():
+            for call, arguments in calls(loop):
+                self.fails_with(errno.EBADF, call, *arguments)
+            self.assertFalse(loop.remove_reader(0))
+            self.assertEqual(loop.close(), 0)
+
+        in_a_child(checks)
+        go_on.set()
+        loop.stop()
+        for thread in threads:
+            thread.join()
 
     def test_the_interpreters_end_while_it_runs(self):
         program = (

@@ -11,7 +11,16 @@ import time
 import unittest
 import weakref
 
-from looping import HOST, PLENTY, connected, received, received_all, turned_until
+from looping import (
+    HOST,
+    PLENTY,
+    connected,
+    in_a_child,
+    received,
+    received_all,
+    reset,
+    turned_until,
+)
 from support import (
     Child,
     DEADLINE,
@@ -23,6 +32,7 @@ from support import (
     run_child,
 )
 
+from pyhelpers.pyed import _core
 from pyhelpers.pyed import events_epoll as epoll_module
 from pyhelpers.pyed.event import event
 from pyhelpers.pyed.events_epoll import events_epoll
@@ -408,6 +418,15 @@ class Defaults(HandlerTest):
         )
         self.assertEqual(out, "0\n")
 
+    def test_a_child_forked_while_another_thread_asks_for_them(self):
+        state = _core.default_core._state()
+
+        def checks():
+            events_epoll().processevent(0)
+
+        with state.lock:
+            in_a_child(checks)
+
     def test_the_documents_names(self):
         self.assertIs(epoll_module.events_select, events_epoll)
 
@@ -498,16 +517,96 @@ class Connections(PyedTest):
             client.sendall(b"last")
             self.turn()
             if breaks == "reset":
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                reset(client)
             client.close()
             self.until(lambda: ended, "it is broken")
             for _ in range(3):
                 self.evs.processevent(1)
             self.assertEqual(ended, [connection])
             self.assertEqual(connection.read(), b"last")
+            connection.write(b"x")
+            connection.close()
+            connection.close()
             self.fails_with_socket_error(errno.EBADF, connection.write, b"x")
-            connection.close()
-            connection.close()
+
+    def test_a_server_outlives_links_that_break_while_it_writes(self):
+        ended = []
+
+        def recvmsg(c):
+            c.write(c.read())
+            c.set_config({"readlimit": -1, "writelimit": -1})
+
+        def broken(c):
+            ended.append(c)
+            recvmsg(c)
+
+        def begin(c):
+            c.set_recvmsg(recvmsg)
+            c.set_broken(broken)
+
+        address = self.server(begin)
+        for number in range(10):
+            client = connected(address)
+            self.turn()
+            client.setblocking(False)
+            try:
+                while True:
+                    client.send(b"x" * 60000)
+            except (socket.error, OSError):
+                pass
+            # Much is unread on either side.
+            if number % 2:
+                reset(client)
+            client.close()
+            self.until(lambda: len(ended) == 1 + number, "it is broken")
+            for size in (1, 100000):
+                ended[-1].write(b"x" * size)
+
+    def test_a_link_that_breaks_before_it_is_accepted(self):
+        ended = []
+
+        def begin(c):
+            c.set_config({"readlimit": 1000})
+            c.set_recvmsg(self.fail)
+            c.set_broken(ended.append)
+            for size in (1, 100000):
+                c.write(b"x" * size)
+            self.assertEqual(c.read(), b"")
+
+        address = self.server(begin, recvbuf=8092, linger=(0, 0))
+        reset(connected(address))
+        self.until(lambda: ended, "it is broken")
+        self.evs.processevent(1)
+        self.assertEqual(len(ended), 1)
+        closed = self.server(lambda c: (c.set_broken(self.fail), c.close(), ended.append(1)))
+        reset(connected(closed))
+        self.until(lambda: len(ended) == 2, "it is accepted")
+        self.evs.processevent(1)
+
+    def test_a_link_that_breaks_while_what_was_received_waits(self):
+        connection, client = self.connection()
+        ended = []
+        connection.set_broken(ended.append)
+        sender = threading.Thread(target=client.sendall, args=(b"x" * (4 << 20),))
+        sender.start()
+        self.until(lambda: connection._paused, "no more is taken from it")
+        connection.shutdown_write()
+        got = []
+
+        def read():
+            got.append(len(connection.read()))
+            return sum(got) == 4 << 20
+
+        self.until(read, "all of it comes though the writing side is closed")
+        sender.join()
+        reset(client)
+        self.until(lambda: ended, "it is broken")
+
+    def test_data_for_one_that_is_gone(self):
+        core = self.evs.core
+        nobody = core.objects[0]
+        for _ in range(2):
+            core.give_data([(nobody, b"x"), (nobody, b"y")])
 
     def fails_with_socket_error(self, number, call, *args):
         error = self.refused(socket.error, call, *args)
@@ -641,7 +740,8 @@ class ServerAndClient(PyedTest):
             c.set_recvmsg(lambda c: c.write(c.read()))
 
         address = self.server(begin)
-        for host, port in ((HOST, address[1]), ("localhost", str(address[1]))):
+        port = str(address[1])
+        for host, port in ((HOST, address[1]), ("localhost", port), (u"localhost", u"" + port)):
             conf = {"host": host, "port": port, "blocking": 1, "linger": (0, 0), "recvbuf": 8092}
             connection = tcpclient(conf, self.evs, self.tms).connect()
             self.assertIsInstance(connection, tcpconnection)
@@ -661,8 +761,9 @@ class ServerAndClient(PyedTest):
         for conf in ({"host": "name.invalid", "port": 1}, {"host": HOST, "port": "no-such"}):
             self.refused(socket.gaierror, tcpclient(conf, self.evs, self.tms).connect)
         self.refused(KeyError, tcpclient, {"host": HOST}, self.evs, self.tms)
-        conf = {"host": HOST, "port": 65536}
-        self.refused(ValueError, tcpclient(conf, self.evs, self.tms).connect)
+        for port in (65536, "65536", u"70000"):
+            conf = {"host": HOST, "port": port}
+            self.refused(ValueError, tcpclient(conf, self.evs, self.tms).connect)
 
     @needs_ipv6
     def test_ipv6(self):

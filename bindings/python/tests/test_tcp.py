@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 import shutil
+import signal
 import socket
 import struct
 import tempfile
@@ -11,9 +12,20 @@ import threading
 import unittest
 import weakref
 
-from looping import HOST, PLENTY, Ended, LoopTest, connected, received, received_all
+from looping import (
+    HOST,
+    PLENTY,
+    Ended,
+    LoopTest,
+    connected,
+    in_a_child,
+    received,
+    received_all,
+    reset,
+)
 from support import (
     DEADLINE,
+    PYPY,
     collect_garbage,
     leaves_nothing,
     needs_ipv6,
@@ -22,15 +34,11 @@ from support import (
     wait_until,
 )
 
+from pyhelpers._backend import backend
+
 
 def echo(connection, data):
     connection.write(data)
-
-
-def reset(client):
-    """Closes a plain socket so that its peer gets a reset."""
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.close()
 
 
 class Echo(LoopTest):
@@ -405,18 +413,9 @@ class EndOfConnections(LoopTest):
     def test_every_call_after_the_end_says_so(self):
         loop, ended = self.loop(), Ended()
         connection, client = self.accepted(loop, on_close=ended)
-        client.close()
+        connection.close()
         self.until(loop, lambda: ended, "it ends")
-        for call, arguments in (
-            (connection.write, (b"x",)),
-            (connection.write, (b"x" * 100000,)),
-            (connection.fileno, ()),
-            (connection.set_rate, (1, 1)),
-            (connection.set_watermarks, (1, 2)),
-            (connection.set_timeouts, (1, 1)),
-            (connection.pause_reading, ()),
-            (connection.resume_reading, ()),
-        ):
+        for call, arguments in writes_and_settings(connection) + [(connection.fileno, ())]:
             self.fails_with(errno.EBADF, call, *arguments)
         for end in (connection.close, connection.abort, connection.shutdown_write):
             self.assertIsNone(end())
@@ -424,6 +423,41 @@ class EndOfConnections(LoopTest):
         self.assertIn("closed", repr(connection))
         loop.run_once(0)
         self.assertEqual(len(ended), 1)
+
+    def test_nothing_is_written_to_a_lost_link_and_nothing_raised(self):
+        loop, ended = self.loop(), Ended()
+        connection, client = self.accepted(loop, on_close=ended)
+        reset(client)
+
+        def all_calls():
+            for call, arguments in writes_and_settings(connection):
+                self.assertIsNone(call(*arguments))
+
+        # The loop tells of the loss later.
+        all_calls()
+        self.assertEqual(ended, [])
+        self.until(loop, lambda: ended, "it ends")
+        self.assertIn(ended.number, (errno.ECONNRESET, errno.EPIPE))
+        all_calls()
+        self.fails_with(errno.EBADF, connection.fileno)
+        connection.close()
+        self.fails_with(errno.EBADF, connection.write, b"x")
+        self.fails_with(errno.EBADF, connection.write, b"x" * 100000)
+
+    def test_nothing_is_written_when_the_peer_has_closed_it(self):
+        loop, ended = self.loop(), Ended()
+        connection, client = self.accepted(loop, send_buffer=65536, on_close=ended)
+        connection.write(b"x" * (2 << 20))
+        client.shutdown(socket.SHUT_WR)
+        self.until(loop, lambda: "closing" in repr(connection), "its end is seen")
+        for size in (1, 100000):
+            connection.write(b"y" * size)
+        found = []
+        reader = threading.Thread(target=lambda: found.append(received_all(client)))
+        reader.start()
+        self.until(loop, lambda: ended, "it is closed")
+        reader.join()
+        self.assertEqual((len(found[0]), found[0].count(b"y")), (2 << 20, 0))
 
     def test_abort_resets(self):
         loop, ended = self.loop(), Ended()
@@ -469,7 +503,10 @@ class EndOfConnections(LoopTest):
         address = client.getpeername()
         connection.write(b"x" * (2 << 20))
         loop.shutdown(DEADLINE)
-        self.fails_with(errno.EBADF, connection.write, b"more")
+        error = self.fails_with(errno.EBADF, connection.write, b"more")
+        self.assertIn("connection is closed", str(error))
+        self.fails_with(errno.ESHUTDOWN, loop.tcp_client, *address)
+        self.fails_with(errno.ESHUTDOWN, loop.tcp_server)
         self.assertRaises((socket.error, OSError), connected, address)
         total = []
         reader = threading.Thread(target=lambda: total.append(len(received_all(client))))
@@ -478,6 +515,7 @@ class EndOfConnections(LoopTest):
         reader.join()
         self.assertEqual((total, ended), ([2 << 20], [None]))
         loop.run()
+        self.fails_with(errno.EBADF, connection.write, b"more")
 
     def test_shutdown_has_a_deadline(self):
         for deadline in (0, 0.02):
@@ -500,19 +538,58 @@ class EndOfConnections(LoopTest):
         loop = self.loop()
         connection, client = self.accepted(loop)
         other, _ = self.accepted(loop)
-        child = os.fork()
-        if not child:
-            try:
-                self.fails_with(errno.EBADF, connection.write, b"small")
-                self.fails_with(errno.EBADF, connection.write, b"large" * 10000)
-                connection.close()
-                other.abort()
-                os._exit(0)
-            finally:
-                os._exit(1)
-        self.assertEqual(os.waitpid(child, 0)[1], 0)
+
+        def checks():
+            self.fails_with(errno.EBADF, connection.write, b"small")
+            self.fails_with(errno.EBADF, connection.write, b"large" * 10000)
+            connection.close()
+            other.abort()
+            self.assertEqual(loop.close(), 0)
+
+        in_a_child(checks)
         connection.write(b"alive")
         self.assertEqual(received(client, 5), b"alive")
+
+    def test_writes_of_a_child_forked_while_another_thread_hands_in(self):
+        loop = self.loop()
+        connection, client = self.accepted(loop)
+        entered, go_on = threading.Event(), threading.Event()
+        hand_in = loop._loop._hand_in
+
+        def slowly():
+            entered.set()
+            go_on.wait(DEADLINE)
+            hand_in()
+
+        loop._loop._hand_in = slowly
+        thread = threading.Thread(target=connection.write, args=(b"of the thread",))
+        thread.start()
+        self.assertTrue(entered.wait(DEADLINE))
+
+        def checks():
+            for size in (1, 100000):
+                self.fails_with(errno.EBADF, connection.write, b"x" * size)
+            connection.close()
+            self.assertEqual(loop.close(), 0)
+
+        in_a_child(checks)
+        go_on.set()
+        thread.join()
+        self.assertEqual(received(client, 13), b"of the thread")
+
+    def test_a_child_forked_by_a_handler_that_has_written(self):
+        loop = self.loop()
+
+        def on_data(connection, data):
+            connection.write(b"answer")
+            in_a_child(lambda: self.assertEqual(loop.close(), 0))
+
+        server = self.server(loop, on_data=on_data)
+        client = self.client(server.address)
+        client.sendall(b"x")
+        loop.call_later(0.01, loop.stop)
+        loop.run()
+        self.assertEqual(received(client, 6), b"answer")
 
     def test_close_of_the_loop_says_what_was_not_sent(self):
         loop = self.loop()
@@ -523,6 +600,108 @@ class EndOfConnections(LoopTest):
         self.assertEqual(loop.close(), pending)
         self.fails_with(errno.EBADF, connection.write, b"more")
         self.fails_with(errno.EBADF, connection.stats)
+
+
+def writes_and_settings(connection):
+    return [
+        (connection.write, (b"x",)),
+        (connection.write, (b"x" * 100000,)),
+        (connection.set_rate, (1, 1)),
+        (connection.set_watermarks, (1, 2)),
+        (connection.set_timeouts, (1, 1)),
+        (connection.pause_reading, ()),
+        (connection.resume_reading, ()),
+    ]
+
+
+class Signals(LoopTest):
+    """Python's own handlers of signals, which interrupt whatever is under way."""
+
+    def every(self, seconds, handler):
+        previous = signal.signal(signal.SIGALRM, handler)
+        self.addCleanup(signal.signal, signal.SIGALRM, previous)
+        self.addCleanup(signal.setitimer, signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+
+    def reader(self, client):
+        """A list that will hold all that the client receives, and the thread that reads it."""
+        found = []
+        thread = threading.Thread(target=lambda: found.append(read_on(client)))
+        thread.start()
+        return found, thread
+
+    @unittest.skipIf(PYPY and backend.name == "ctypes", "PyPy's ctypes runs Python in each call")
+    def test_an_exception_loses_and_doubles_nothing_that_was_written(self):
+        loop, armed, raised = self.loop(), [], []
+        connection, client = self.accepted(loop)
+
+        class Alarm(BaseException):
+            pass
+
+        def interrupt(*_):
+            if armed:
+                raised.append(armed.pop())
+                raise Alarm
+
+        def write(first):
+            for number in range(first, first + 100):
+                connection.write(b"%08d" % number)
+            armed.append(1)
+
+        found, thread = self.reader(client)
+        written, end = 0, now() + DEADLINE
+        self.every(0.0007, interrupt)
+        while len(raised) < 100 and now() < end:
+            loop.call_soon(write, written)
+            written += 100
+            while loop._loop.has_more():
+                try:
+                    loop.run_once(0)
+                    del armed[:]
+                except Alarm:
+                    pass
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        connection.close()
+        self.until(loop, lambda: not loop.stats()["connections"], "all is sent")
+        thread.join()
+        self.assertEqual(found[0], b"".join(b"%08d" % number for number in range(written)))
+        self.assertGreaterEqual(len(raised), 100)
+
+    def test_a_handler_that_writes(self):
+        loop, written = self.loop(), []
+        connection, client = self.accepted(loop)
+
+        def write(*_):
+            written.append(1)
+            connection.write(b"s" * (1 if len(written) % 2 else 5000))
+
+        found, thread = self.reader(client)
+        self.every(0.0005, write)
+        count, end = 0, now() + DEADLINE
+        while len(written) < 200 and now() < end:
+            connection.write(b"m" * (1 if count % 2 else 5000))
+            count += 1
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        connection.close()
+        self.until(loop, lambda: not loop.stats()["connections"], "all is sent")
+        thread.join()
+        # Each second one is small.
+        self.assertEqual(found[0].count(b"m"), (count + 1) // 2 * 5000 + count // 2)
+        count = len(written)
+        self.assertEqual(found[0].count(b"s"), count // 2 * 5000 + (count + 1) // 2)
+        self.assertGreaterEqual(len(written), 200)
+
+
+def read_on(client):
+    """All bytes from a plain socket up to its end, though signals interrupt it."""
+    parts = []
+    while not parts or parts[-1]:
+        try:
+            parts.append(client.recv(1 << 20))
+        except (socket.error, OSError) as error:
+            if error.errno != errno.EINTR:
+                raise
+    return b"".join(parts)
 
 
 class Connecting(LoopTest):
@@ -614,6 +793,16 @@ class Limits(LoopTest):
         self.until(loop, lambda: found, "all is received")
         reader.join()
         self.assertEqual(found[0][taken:], b"fits again")
+
+    def test_new_watermarks_leave_the_limit_as_it_is(self):
+        loop = self.loop()
+        connection, _ = self.accepted(loop, send_buffer=65536, limit=PLENTY)
+        connection.set_watermarks(1, 2)
+        connection.write(b"x" * (20 << 20))
+        connection.write(b"y")
+        connection.set_watermarks(1, 2, 1 << 20)
+        connection.set_watermarks(1, 2)
+        self.fails_with(errno.EAGAIN, connection.write, b"y")
 
     def test_small_writes_within_a_handler_are_refused_as_exactly(self):
         for limit in (1 << 20, 6 << 20):

@@ -21,7 +21,8 @@ class _NoConnection(Nobody):
     _unread = b""
 
     def _recvmsg(self, _connection):
-        """Data that nobody wants any more."""
+        """Forgets data that nobody wants any more."""
+        self._unread = b""
 
 
 class Core(Loop):
@@ -73,32 +74,40 @@ class Default(object):
 
     def __init__(self, make):
         self._make = make
-        self._lock = threading.Lock()
-        self._forget()
-
-    def _forget(self):
-        self._pid = os.getpid()
-        self._made = self._face = None
+        #: By process: the lock that a forked child inherits may never be given back.
+        self._states = {}
 
     def get(self):
-        with self._lock:
-            return self._get(self._make)
-
-    def _get(self, make):
-        if self._pid != os.getpid():
-            self._forget()
-        if self._made is None:
-            self._made = make()
-        return self._made
+        state = self._state()
+        with state.lock:
+            return state.get(self._make)
 
     def taken_over(self, face, make):
         """What the face is of: the default one, or what it makes where another face has that."""
-        with self._lock:
-            made = self._get(make)
-            if self._face is not None and self._face() is not None:
+        state = self._state()
+        with state.lock:
+            made = state.get(make)
+            if state.face is not None and state.face() is not None:
                 return make()
-            self._face = weakref.ref(face)
+            state.face = weakref.ref(face)
             return made
+
+    def _state(self):
+        pid = os.getpid()
+        return self._states.get(pid) or self._states.setdefault(pid, _State())
+
+
+class _State(object):
+    """The default one of a process, and a weak reference to the face that has it."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.made = self.face = None
+
+    def get(self, make):
+        if self.made is None:
+            self.made = make()
+        return self.made
 
 
 default_core = Default(Core)

@@ -11,7 +11,10 @@ _SIZE_MAX = (1 << 31) - 1
 def addresses(host, port, flags=0):
     """(family, address) of all addresses of a host and a port, each a number or a name. Blocks
     while it looks the names up. Errors: socket.gaierror; ValueError; TypeError."""
-    if not isinstance(port, (str, type(u""))):
+    if isinstance(port, (str, type(u""))):
+        # Too large a number in digits would become another one.
+        port = int(port) if port.isdigit() else str(port)
+    if not isinstance(port, str):
         port = number("port", port, 0, 65535)
     found = socket.getaddrinfo(host or None, port, 0, socket.SOCK_STREAM, 0, flags)
     return [(family, address) for family, _, _, _, address in found]

@@ -1,5 +1,6 @@
 """A TCP connection."""
 
+import errno
 import socket
 
 from pyhelpers import _tcp
@@ -20,22 +21,27 @@ _LIMIT = 64 << 20
 #: Bytes that are kept for read() before no more are read from the socket.
 _UNREAD_MAX = 1 << 20
 
+_NO_PEER = -errno.ENOTCONN
+
 _RATE_MAX = (1 << 63) - 1
 
 
 class tcpconnection(Stream):
     """A connection, read and written by native code.
 
-    ``sock``: a connected socket, as ``accept()`` gives it. It is the connection's from now on, and
-    nobody else should read or write it. ``srvconf``: a dict; what it uses may be missing:
-    ``recvbuf``, ``sendbuf``: SO_RCVBUF, SO_SNDBUF in bytes (the system's default); ``linger``: (on
-    or off, seconds) of SO_LINGER; ``blocking`` is accepted, but with 1 too no call blocks. ``evs``,
-    ``tms``: what it belongs to; by default the process's.
+    ``sock``: a connected socket, as ``accept()`` gives it; when it has no peer, or none any more,
+    the broken handler will follow. It is the connection's from now on, and nobody else should read
+    or write it. ``srvconf``: a dict; what it uses may be missing: ``recvbuf``, ``sendbuf``:
+    SO_RCVBUF, SO_SNDBUF in bytes (the system's default); ``linger``: (on or off, seconds) of
+    SO_LINGER; ``blocking`` is accepted, but with 1 too no call blocks. ``evs``, ``tms``: what it
+    belongs to; by default the process's.
 
     What is received is kept until it is read, up to 1 MiB; then no more is taken from the peer
-    until :meth:`read` has made room. Attributes of the program's own may be set. Errors of all
-    calls: socket.error. Thread safety: :meth:`write` and :meth:`close` any thread, all else one
-    thread at a time.
+    until :meth:`read` has made room. Attributes of the program's own may be set.
+
+    What is written, or set, when the link is broken has no effect and raises nothing. Errors:
+    socket.error with EBADF for a write after :meth:`close`, with EAGAIN for one when 64 MiB wait.
+    Thread safety: :meth:`write` and :meth:`close` any thread, all else one thread at a time.
     """
 
     error = socket.error
@@ -53,6 +59,10 @@ class tcpconnection(Stream):
         config = _tcp.configured({"limit": _LIMIT, "linger": linger})
         with core.adding:
             code = _lib.tcp_adopt(core.value, sock.fileno(), backend.ref(config), backend.null)
+            if code == _NO_PEER:
+                # It was gone before it was accepted.
+                self._end_soon(errno.ENOTCONN)
+                return
             self._id = self._checked(code)
             core.objects[self._id] = self
 
@@ -63,7 +73,8 @@ class tcpconnection(Stream):
         self.set_rate(*rates)
 
     def set_recvmsg(self, recvmsghandler):
-        """Has ``recvmsghandler(connection)`` follow when something was received."""
+        """Has ``recvmsghandler(connection)`` follow when something was received. What came before
+        can be read, but no handler follows for it."""
         if not self.is_over:
             self._recvmsg = recvmsghandler or ignore
 
@@ -90,12 +101,12 @@ class tcpconnection(Stream):
         if len(data) == len(unread):
             self._unread = b""
         else:
-            # Taking small parts off its beginning is cheap.
+            # Taking small parts off its beginning is cheap, but with Python 2.
             self._unread = unread = bytearray(unread) if type(unread) is bytes else unread
             del unread[:size]
         if self._paused and len(self._unread) < _UNREAD_MAX:
             self._paused = False
-            if not self._state:
+            if not self.is_over:
                 self.set_reading(READ_DATA)
         return data
 
@@ -128,7 +139,7 @@ class tcpconnection(Stream):
     def _break(self):
         broken = self._broken
         # All that was written is sent first, which the socket must live to see.
-        Stream.close(self)
+        self._close_with_peer()
         broken(self)
 
     def close(self):

@@ -25,7 +25,8 @@ class tcpserver(object):
     ``linger`` is that of its connections. ``evs``, ``tms``: what it belongs to; by default the
     process's.
 
-    An accept that leaves the handler with EMFILE or ENFILE has it called again after 100 ms only.
+    An accept that leaves the handler with EMFILE or ENFILE leaves ``processevent()`` too, as any
+    exception; a program that goes on has the handler called again after 100 ms only.
     Errors: socket.error (EADDRINUSE, EACCES ...), socket.gaierror; KeyError, ValueError, TypeError
     for a wrong configuration. Not for several threads at once.
     """
