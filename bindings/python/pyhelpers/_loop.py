@@ -55,8 +55,10 @@ _WHO = "thread"
 #: Seconds between two looks at whether another thread still hands in: that is one call or a few.
 _PAUSE = 0.00005
 
-#: How long the list of messages may become before they are handed in: MOST messages.
-_GATHERED = 2 * MOST - 2
+#: The list of messages: how much of it is handed in at once, MOST messages, and how long it may
+#: become before it is.
+_ITEMS = 2 * MOST
+_GATHERED = _ITEMS - 2
 
 #: What iterations and waits end with when the loop has ended.
 ENDED = -errno.ESHUTDOWN
@@ -392,19 +394,17 @@ class Loop(object):
         # First, so that what was written before a command is handed in before it.
         commands = len(self._commands)
         out = self.out
-        # What other threads add meanwhile comes behind it.
-        left = len(out)
-        while left > 0 and out:
+        while out:
             # A signal's handler may raise between any two steps. Each leaves `out` so that the next
             # call goes on there: first a list takes its items' place, in the end it is gone.
-            if type(out[0]) is not list:
-                count = min(left, 2 * MOST)
-                out[:count] = [[out[:count]]]
-                left -= count - 1
-            for connection, result in self._messages.write(self.value, out[0]):
+            under_way = out[0]
+            if type(under_way) is not list:
+                items = out[:_ITEMS]
+                under_way = [items]
+                out[: len(items)] = (under_way,)
+            for connection, result in self._messages.write(self.value, under_way):
                 self._take_notice(connection, result)
             del out[0]
-            left -= 1
         for _ in range(commands):
             # Twice, after an exception of a signal's handler, does no harm.
             command, connection = self._commands[0]

@@ -58,10 +58,17 @@ class Messages(object):
 def _write_one_by_one(loop, under_way):
     items = under_way[0]
     if len(under_way) == 1:
-        calls = []
-        for at in range(0, len(items), 2):
-            data = items[at + 1]
-            calls.append((loop, items[at], data, len(data)))
-        under_way.extend(starmap(_lib.tcp_send, calls))
+        under_way.extend(starmap(_lib.tcp_send, _calls(loop, items)))
     results = under_way[1:]
     return [pair for pair in zip(items[0::2], results) if pair[1]] if any(results) else ()
+
+
+def _calls(loop, items):
+    if len(items) == 2:
+        connection, data = items
+        return ((loop, connection, data, len(data)),)
+    calls = []
+    for at in range(0, len(items), 2):
+        data = items[at + 1]
+        calls.append((loop, items[at], data, len(data)))
+    return calls

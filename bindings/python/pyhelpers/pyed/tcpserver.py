@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import warnings
 
 from pyhelpers.pyed import _core, _sockets
 from pyhelpers.pyed.event import event
@@ -25,8 +26,8 @@ class tcpserver(object):
     ``linger`` is that of its connections. ``evs``, ``tms``: what it belongs to; by default the
     process's.
 
-    An accept that leaves the handler with EMFILE or ENFILE leaves ``processevent()`` too, as any
-    exception; a program that goes on has the handler called again after 100 ms only.
+    A handler that ends with EMFILE or ENFILE, as accept() does when descriptors are short, is called
+    again after 100 ms; a RuntimeWarning says so. Its other exceptions leave ``processevent()``.
     Errors: socket.error (EADDRINUSE, EACCES ...), socket.gaierror; KeyError, ValueError, TypeError
     for a wrong configuration. Not for several threads at once.
     """
@@ -47,10 +48,16 @@ class tcpserver(object):
         try:
             self._accepthandler(ev)
         except EnvironmentError as error:
-            if error.errno in _NO_DESCRIPTOR and not self._closed:
-                self._ev.del_read()
-                self._core.call_later(_REST, self._go_on)
-            raise
+            if error.errno not in _NO_DESCRIPTOR:
+                raise
+            self._rest(error)
+
+    def _rest(self, error):
+        """The connection stays in the kernel's queue: asking at once would be for nothing."""
+        if not self._closed:
+            self._ev.del_read()
+            self._core.call_later(_REST, self._go_on)
+        warnings.warn("the accept handler goes on in %d ms: %s" % (_REST, error), RuntimeWarning)
 
     def _go_on(self):
         if not self._closed:
