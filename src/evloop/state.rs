@@ -92,9 +92,12 @@ impl State {
                 self.deliver_one(delivery);
             }
         }
-        self.core.stats.events += delivery.given() as u64;
-        self.set_alarm();
-        delivery.given() > 0
+        let has_given = delivery.given() > 0;
+        if has_given {
+            self.core.stats.events += delivery.given() as u64;
+            self.set_alarm();
+        }
+        has_given
     }
 
     /// Takes the oldest event away when it says that a descriptor is ready which is not any more:

@@ -27,7 +27,7 @@ struct Watch {
     fd: RawFd,
     /// Which file it is, as its number may become another's. Anonymous ones, as eventfds, all pass
     /// for the same.
-    file: (u64, u64),
+    file: socket::File,
     interest: Interest,
     user: u64,
 }
@@ -53,7 +53,7 @@ impl Watches {
     /// ready.
     pub fn add(&mut self, core: &mut Core, fd: RawFd, interest: Interest, user: u64) -> Result<Id> {
         let file = socket::file_of(fd)?;
-        if socket::is_on_disk(fd)? {
+        if file.is_on_disk {
             return Err(Errno(libc::EPERM));
         }
         let before = self.by_fd.get(&fd).copied();

@@ -13,28 +13,24 @@ pub fn check_open(fd: RawFd) -> Result<()> {
     check(unsafe { libc::fcntl(fd, libc::F_GETFD) }).map(drop)
 }
 
-/// The file behind a descriptor: the numbers of its device and of itself (fstat(2)).
-///
-/// Errors: `EBADF`.
-pub fn file_of(fd: RawFd) -> Result<(u64, u64)> {
-    status_of(fd).map(|status| (status.st_dev, status.st_ino))
+/// The file behind a descriptor (fstat(2)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct File {
+    device: u64,
+    number: u64,
+    /// A file or folder on a disk, which is always ready and cannot be waited for.
+    pub is_on_disk: bool,
 }
 
-/// Whether a descriptor is a file or folder on a disk, which are always ready and cannot be waited
-/// for.
-///
 /// Errors: `EBADF`.
-pub fn is_on_disk(fd: RawFd) -> Result<bool> {
-    let kind = status_of(fd)?.st_mode & libc::S_IFMT;
-    Ok(kind == libc::S_IFREG || kind == libc::S_IFDIR)
-}
-
-fn status_of(fd: RawFd) -> Result<libc::stat> {
+pub fn file_of(fd: RawFd) -> Result<File> {
     let mut status = MaybeUninit::<libc::stat>::zeroed();
     // SAFETY: `status` is valid for writing; fstat takes any number for a descriptor.
     check(unsafe { libc::fstat(fd, status.as_mut_ptr()) })?;
     // SAFETY: the call has filled it, and any bytes are a value of this structure of integers.
-    Ok(unsafe { status.assume_init() })
+    let status = unsafe { status.assume_init() };
+    let is_on_disk = matches!(status.st_mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFDIR);
+    Ok(File { device: status.st_dev, number: status.st_ino, is_on_disk })
 }
 
 /// A second descriptor for `fd`, closed on exec.

@@ -42,18 +42,15 @@ impl Deadlines {
 
 impl Connection {
     /// What is next of all that has a time.
-    pub(super) fn next_deadline(&self) -> Option<i64> {
+    fn next_deadline(&self) -> Option<i64> {
         let clock = &self.clock;
-        let after = |since: i64, timeout: i64| (timeout > 0).then(|| since.saturating_add(timeout));
-        let is_open = self.stream.is_some();
-        let waits = self.is_waiting_to_send();
         let deadlines = [
             clock.connect_at,
             self.dial.as_ref().and_then(|dial| dial.next_at),
             clock.read_again_at,
             clock.write_again_at,
-            after(clock.active_at, clock.idle_timeout).filter(|_| is_open),
-            after(clock.progress_at, clock.write_timeout).filter(|_| waits),
+            self.idle_at(),
+            self.stalled_at(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -86,10 +83,10 @@ impl Connection {
         if is_due(self.clock.connect_at) {
             return self.end(core, timed_out);
         }
-        if self.has_stalled(now) {
+        if is_due(self.stalled_at()) {
             return self.reset(core, timed_out);
         }
-        if self.is_idle(now) {
+        if is_due(self.idle_at()) {
             return self.end(core, timed_out);
         }
         if is_due(self.clock.read_again_at) {
@@ -109,30 +106,29 @@ impl Connection {
         self.arm(core);
     }
 
-    pub(super) fn dial_next(&mut self, core: &mut Core) {
+    fn dial_next(&mut self, core: &mut Core) {
         if let Some(dial) = &mut self.dial {
             let next = dial.try_next(self.id, core);
             self.dial_on(core, next);
         }
     }
 
-    pub(super) fn has_stalled(&self, now: i64) -> bool {
-        let timeout = self.clock.write_timeout;
-        timeout > 0
-            && self.is_waiting_to_send()
-            && now >= self.clock.progress_at.saturating_add(timeout)
+    /// When it has been idle for too long.
+    fn idle_at(&self) -> Option<i64> {
+        let deadline = after(self.clock.active_at, self.clock.idle_timeout);
+        deadline.filter(|_| self.stream.is_some())
+    }
+
+    /// When nothing has gone out for too long.
+    fn stalled_at(&self) -> Option<i64> {
+        let deadline = after(self.clock.progress_at, self.clock.write_timeout);
+        deadline.filter(|_| self.is_waiting_to_send())
     }
 
     /// Whether bytes wait because the peer takes none, and not because of a rate.
     pub(super) fn is_waiting_to_send(&self) -> bool {
         let is_held_back = self.clock.write_again_at.is_some();
         self.stream.is_some() && !self.write.waiting.is_empty() && !is_held_back
-    }
-
-    pub(super) fn is_idle(&self, now: i64) -> bool {
-        let timeout = self.clock.idle_timeout;
-        let is_open = self.stream.is_some();
-        timeout > 0 && is_open && now >= self.clock.active_at.saturating_add(timeout)
     }
 
     /// In nanoseconds; 0: none.
@@ -157,4 +153,9 @@ impl Connection {
         self.flush(core);
         Ok(())
     }
+}
+
+/// `None` for a timeout of 0, which is none.
+fn after(since: i64, timeout: i64) -> Option<i64> {
+    (timeout > 0).then(|| since.saturating_add(timeout))
 }

@@ -108,7 +108,7 @@ impl Connection {
     /// Reads what is there into `room`; 0: the peer has said that no more will come.
     ///
     /// Errors: `EAGAIN`; what has ended the connection.
-    pub(super) fn take(&mut self, core: &mut Core, room: &mut [u8]) -> Result<usize> {
+    fn take(&mut self, core: &mut Core, room: &mut [u8]) -> Result<usize> {
         let size = self.allowance(core, room.len())?;
         let stream = self.stream.as_ref().ok_or(Errno(libc::ENOTCONN))?;
         match stream.recv(&mut room[..size]) {
@@ -154,7 +154,7 @@ impl Connection {
     }
 
     /// How much may be read now, of `room` bytes. Errors: `EAGAIN` when the rate allows nothing.
-    pub(super) fn allowance(&mut self, core: &mut Core, room: usize) -> Result<usize> {
+    fn allowance(&mut self, core: &mut Core, room: usize) -> Result<usize> {
         let size = room.min(self.read.most);
         let Some(bucket) = &mut self.read.bucket else { return Ok(size) };
         match bucket.available(core.now) {

@@ -111,7 +111,7 @@ impl Connection {
         Some(self.write.refused.1).filter(|_| self.write.refused.0 == batch)
     }
 
-    pub(super) fn check_sending(&self) -> Result<()> {
+    fn check_sending(&self) -> Result<()> {
         self.check()?;
         match self.write.failed {
             Some(error) => Err(error),
@@ -120,13 +120,13 @@ impl Connection {
         }
     }
 
-    pub(super) fn has_clock(&self) -> bool {
+    fn has_clock(&self) -> bool {
         let clock = &self.clock;
         clock.idle_timeout != 0 || clock.write_timeout != 0 || self.write.bucket.is_some()
     }
 
     /// Keeps all of `parts` but the first `sent` bytes.
-    pub(super) fn keep(&mut self, core: &Core, parts: &[IoSlice<'_>], sent: usize) {
+    fn keep(&mut self, core: &Core, parts: &[IoSlice<'_>], sent: usize) {
         if self.write.waiting.is_empty() {
             self.clock.progress_at = core.now;
         }
@@ -166,12 +166,7 @@ impl Connection {
     }
 
     /// Notes how handing `total` bytes to the kernel went; gives how many it took.
-    pub(super) fn account(
-        &mut self,
-        core: &mut Core,
-        outcome: Result<usize>,
-        total: usize,
-    ) -> Result<usize> {
+    fn account(&mut self, core: &mut Core, outcome: Result<usize>, total: usize) -> Result<usize> {
         match outcome {
             Ok(sent) => {
                 self.write.is_ready = sent == total;
@@ -202,7 +197,7 @@ impl Connection {
     }
 
     /// What follows when less waits than before.
-    pub(super) fn sent_some(&mut self, core: &mut Core) {
+    fn sent_some(&mut self, core: &mut Core) {
         let waiting = self.write.waiting.len();
         if self.write.owes_drained && waiting <= self.write.watermarks.low {
             self.write.owes_drained = false;
