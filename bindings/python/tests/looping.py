@@ -1,11 +1,13 @@
 """What the tests of the event loop have in common."""
 
+import contextlib
 import os
+import resource
 import signal
 import socket
 import struct
 
-from support import DEADLINE, HandlerTest, now
+from support import DEADLINE, HandlerTest, collect_garbage, now
 
 from pyhelpers import EventLoop
 
@@ -60,6 +62,28 @@ def received_all(client):
     while not parts or parts[-1]:
         parts.append(client.recv(1 << 20))
     return b"".join(parts)
+
+
+@contextlib.contextmanager
+def no_descriptors():
+    """Has the process no descriptor left for anything new."""
+    # On PyPy those that nobody has any more are open still.
+    collect_garbage()
+    held = []
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 8, hard))
+    try:
+        while True:
+            try:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+            except OSError:
+                break
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for each in held:
+            os.close(each)
 
 
 def turned_until(turn, predicate, what):

@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import resource
 import socket
 import struct
 import threading
@@ -17,6 +16,7 @@ from looping import (
     PLENTY,
     connected,
     in_a_child,
+    no_descriptors,
     received,
     received_all,
     reset,
@@ -847,17 +847,7 @@ class ServerAndClient(PyedTest):
         self.addCleanup(server.close)
         client = socket.socket()
         self.addCleanup(client.close)
-        collect_garbage()
-        held = []
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        highest = max(map(int, os.listdir("/proc/self/fd")))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 8, hard))
-        try:
-            while True:
-                try:
-                    held.append(os.open(os.devnull, os.O_RDONLY))
-                except OSError:
-                    break
+        with no_descriptors():
             client.connect(server._sock.getsockname())
             with warnings.catch_warnings(record=True) as warned:
                 warnings.simplefilter("always")
@@ -866,10 +856,6 @@ class ServerAndClient(PyedTest):
             del calls[:]
             self.evs.processevent(20)
             self.assertEqual(calls, [])
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            for each in held:
-                os.close(each)
         self.until(lambda: accepted, "it is accepted")
         accepted[0].close()
 

@@ -3,7 +3,6 @@
 import errno
 import itertools
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -20,6 +19,7 @@ from looping import (
     LoopTest,
     connected,
     in_a_child,
+    no_descriptors,
     received,
     received_all,
     reset,
@@ -893,18 +893,7 @@ class Limits(LoopTest):
         server = self.server(loop, on_connect=accepted.append)
         client = socket.socket()
         self.addCleanup(client.close)
-        # On PyPy those that nobody has any more are open still.
-        collect_garbage()
-        held = []
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        highest = max(map(int, os.listdir("/proc/self/fd")))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 8, hard))
-        try:
-            while True:
-                try:
-                    held.append(os.open(os.devnull, os.O_RDONLY))
-                except OSError:
-                    break
+        with no_descriptors():
             client.connect(server.address)
             self.until(loop, lambda: server.refused, "it is refused")
             turns = loop.stats()["iterations"]
@@ -912,10 +901,6 @@ class Limits(LoopTest):
             # It does not spin.
             self.assertLess(loop.stats()["iterations"] - turns, 10)
             self.assertEqual(accepted, [])
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            for each in held:
-                os.close(each)
         self.until(loop, lambda: accepted, "it is accepted")
 
     def test_hundreds_come_and_go(self):
