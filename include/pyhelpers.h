@@ -1113,6 +1113,22 @@ typedef struct {
     uint64_t waiting;
 } tcp_stats_t;
 
+/**
+ * A stopwatch: the caller's memory and nothing else, so there is nothing to close. All 0 before the
+ * first use. The numbers are nanoseconds of CLOCK_MONOTONIC, 0 for never, and the functions' alone to
+ * set.
+ */
+typedef struct {
+    /**
+     * When `stopwatch_tic` or `stopwatch_round` was called last.
+     */
+    int64_t started_ns;
+    /**
+     * The last tick of `stopwatch_sleep_until_next`.
+     */
+    int64_t tick_ns;
+} stopwatch_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -2021,6 +2037,52 @@ int32_t tcp_socket(evloop_t *h,
  * Returns 0. Errors: -EINVAL for NULL or a `size` not set; -EBADF. Thread safety: any thread.
  */
 int32_t tcp_stats(evloop_t *h, int64_t id, tcp_stats_t *out);
+
+/**
+ * Starts it, anew if it was started before.
+ *
+ * `watch`: the caller's.
+ *
+ * Returns 0. Errors: -EINVAL for NULL. Thread safety: any thread, but one at a time for each
+ * stopwatch.
+ */
+int32_t stopwatch_tic(stopwatch_t *watch);
+
+/**
+ * Nanoseconds since it was started; it goes on.
+ *
+ * `watch`: the caller's.
+ *
+ * Errors: -ENODATA when it was never started; -EINVAL for NULL. Thread safety: as `stopwatch_tic`.
+ */
+int64_t stopwatch_toc(const stopwatch_t *watch);
+
+/**
+ * Nanoseconds since it was started; it is started anew at the same instant, so that no time falls
+ * between two rounds.
+ *
+ * `watch`: the caller's.
+ *
+ * Errors: -ENODATA when it was never started, nor is now; -EINVAL for NULL. Thread safety: as
+ * `stopwatch_tic`.
+ */
+int64_t stopwatch_round(stopwatch_t *watch);
+
+/**
+ * Sleeps until the next tick of a periodic task.
+ *
+ * Ticks are `period_ns` apart, counted from the first: from when the stopwatch was started, or else
+ * from this call. What is late does not shift those that follow, and those that were missed are left
+ * out. `stopwatch_tic` does not touch them.
+ *
+ * `watch`: the caller's. `period_ns`: nanoseconds, at least 1.
+ *
+ * Returns 0 after the sleep, or at once by how many nanoseconds the task is late. Errors: -EINTR
+ * when a signal handler ran: calling again goes on sleeping until the same tick; -EINVAL. Thread
+ * safety: as `stopwatch_tic`.
+ */
+int64_t stopwatch_sleep_until_next(stopwatch_t *watch,
+                                   int64_t period_ns);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -7,6 +7,7 @@
 //! - [`udp`]: the UDP handler, whose native threads receive and send for the program; the peer and
 //!   the broadcast receiver, which do so on the caller's own thread.
 //! - [`evloop`]: the event loop, with timers and TCP.
+//! - [`stopwatch`]: elapsed time, and ticks that do not drift.
 //! - [`ffi`]: the C ABI: handles, error codes, and a thin file for each prefix of
 //!   `include/pyhelpers.h`, which is generated from it.
 //!
@@ -18,5 +19,6 @@ pub mod evloop;
 pub mod ffi;
 pub mod histogram;
 pub mod log;
+pub mod stopwatch;
 pub mod sys;
 pub mod udp;

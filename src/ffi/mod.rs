@@ -20,6 +20,7 @@ mod handles;
 mod peer;
 mod ph;
 mod sized;
+mod stopwatch;
 mod tcp;
 mod udph;
 
@@ -28,6 +29,7 @@ pub use datagram::*;
 pub use evloop::*;
 pub use peer::*;
 pub use ph::*;
+pub use stopwatch::*;
 pub use tcp::*;
 pub use udph::*;
 

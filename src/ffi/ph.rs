@@ -84,6 +84,45 @@ impl TryFrom<ph_addr_t> for Addr {
     }
 }
 
+/// A stretch of bytes of the caller's.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ph_bytes_t {
+    /// NULL only with 0.
+    pub data: *const u8,
+    pub len: usize,
+}
+
+impl ph_bytes_t {
+    /// Errors: as [`slice_in`].
+    ///
+    /// # Safety
+    /// As [`slice_in`].
+    pub(super) unsafe fn read<'a>(self) -> Result<&'a [u8]> {
+        // SAFETY: the caller's promise.
+        unsafe { slice_in(self.data, self.len) }
+    }
+}
+
+/// Where something lies in the buffer that the caller gave.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ph_span_t {
+    /// Bytes from the buffer's beginning.
+    pub offset: usize,
+    pub len: usize,
+}
+
+/// How much room a call takes, or would take.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ph_need_t {
+    /// Entries of the array.
+    pub items: usize,
+    /// Bytes of the buffer.
+    pub bytes: usize,
+}
+
 /// Called with each log message.
 ///
 /// `user` is the pointer given to `ph_log_set`; `level` one of PH_LOG_*; `message` NUL-terminated

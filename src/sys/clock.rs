@@ -1,6 +1,8 @@
 //! The two clocks: one that never goes back, one that the kernel stamps datagrams with.
 
+use super::{Errno, Result};
 use std::mem::MaybeUninit;
+use std::ptr;
 
 /// Nanoseconds of CLOCK_MONOTONIC: for latencies and deadlines.
 pub fn monotonic() -> i64 {
@@ -10,6 +12,22 @@ pub fn monotonic() -> i64 {
 /// Nanoseconds since 1970 (CLOCK_REALTIME): what SO_TIMESTAMPNS counts in.
 pub fn realtime() -> i64 {
     read(libc::CLOCK_REALTIME)
+}
+
+/// Sleeps until CLOCK_MONOTONIC has come to `nanoseconds`; not at all when it has.
+///
+/// Errors: `EINTR` when a signal handler ran on this thread.
+pub fn sleep_until(nanoseconds: i64) -> Result<()> {
+    let until = timespec(nanoseconds);
+    // SAFETY: `until` is valid for reading; of an absolute sleep nothing is left to be written.
+    let error = unsafe {
+        libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &until, ptr::null_mut())
+    };
+    // This call alone gives its error instead of setting errno.
+    match error {
+        0 => Ok(()),
+        error => Err(Errno(error)),
+    }
 }
 
 /// `nanoseconds`, not below 0, as the kernel takes a time.

@@ -332,6 +332,13 @@ class tcp_stats_t(ctypes.Structure):
     ]
 
 
+class stopwatch_t(ctypes.Structure):
+    _fields_ = [
+        ('started_ns', ctypes.c_int64),
+        ('tick_ns', ctypes.c_int64),
+    ]
+
+
 #: name: (result, arguments)
 FUNCTIONS = {
     'ph_version': (ctypes.c_char_p, []),
@@ -416,4 +423,8 @@ FUNCTIONS = {
     'tcp_remote': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]),
     'tcp_socket': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64]),
     'tcp_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]),
+    'stopwatch_tic': (ctypes.c_int32, [ctypes.c_void_p]),
+    'stopwatch_toc': (ctypes.c_int64, [ctypes.c_void_p]),
+    'stopwatch_round': (ctypes.c_int64, [ctypes.c_void_p]),
+    'stopwatch_sleep_until_next': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int64]),
 }
