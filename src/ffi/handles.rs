@@ -2,17 +2,23 @@
 //!
 //! A token names a slot of a table, the generation of what is in it, its kind, and the process
 //! that made it. A stale, foreign, forged or NULL token fails one of these checks, so that it
-//! answers `EBADF` instead of reaching memory that is not there. A slot's generation and the number
-//! of calls inside it share one word, so that getting at an object takes one atomic addition and
-//! letting go another, and no lock; the last one out frees it.
+//! answers `EBADF` instead of reaching memory that is not there.
+//!
+//! A call counts itself in, then looks whether the slot still holds what its token means; a close
+//! changes what the slot holds, then looks whether anybody is counted in. In the one total order of
+//! these operations (`SeqCst`) one of the two sees the other. The last one out frees the object. The
+//! counts of a slot are several, on cache lines of their own, so that threads which use one handle
+//! do not wait for each other's.
 
 use crate::sys::process::{self, PerProcess};
 use crate::sys::{Errno, Result};
-use std::cell::UnsafeCell;
+use std::alloc::{self, Layout};
+use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A type of object that handles can stand for.
@@ -50,40 +56,64 @@ impl Token {
         self.0 >> 56 == u64::from(tag)
     }
 
-    /// The state word of a slot that holds what this token means, with no call inside.
-    fn state(self) -> u64 {
-        let tag = self.0 >> 56;
-        let generation = (self.0 >> INDEX_BITS) & GENERATION_MASK;
-        (tag << GENERATION_BITS | generation) << CALLS_BITS
+    /// The state of a slot that holds what this token means.
+    fn state(self) -> u32 {
+        state((self.0 >> 56) as u32, (self.0 >> INDEX_BITS & GENERATION_MASK) as u32)
     }
 }
 
-/// A slot's state: kind (8), generation (24), calls inside (32).
-const CALLS_BITS: u32 = 32;
-const CALLS_MASK: u64 = (1 << CALLS_BITS) - 1;
-const TAG_SHIFT: u32 = CALLS_BITS + GENERATION_BITS;
+/// A slot's state: kind (8), generation (24).
+fn state(kind: u32, generation: u32) -> u32 {
+    kind << GENERATION_BITS | generation
+}
+
+fn kind_of(state: u32) -> u32 {
+    state >> GENERATION_BITS
+}
+
+fn generation_of(state: u32) -> u32 {
+    state & GENERATION_MASK as u32
+}
 
 /// Stands for the kind in a free slot, and in one that is closed while calls are still inside.
-const FREE: u64 = 0;
-const CLOSING: u64 = 0xff;
+const FREE: u32 = 0;
+const CLOSING: u32 = 0xff;
 
-fn generation_of(state: u64) -> u64 {
-    (state >> CALLS_BITS) & GENERATION_MASK
-}
-
+/// All 0: a free slot of the first generation.
 struct Slot {
-    state: AtomicU64,
-    /// Written while the slot is free; good until it is free again.
-    object: AtomicPtr<()>,
+    state: AtomicU32,
     /// The process that made the object.
     process: AtomicU32,
+    /// Written while the slot is free; good until it is free again.
+    object: AtomicPtr<()>,
     /// How to free the object; written only while the slot is free.
-    free: UnsafeCell<fn(*mut ())>,
+    free: UnsafeCell<Option<fn(*mut ())>>,
+    calls: [Calls; STRIPES],
 }
+
+/// The calls inside of the threads that share this count.
+#[repr(align(64))]
+struct Calls(AtomicU32);
+
+const STRIPES: usize = 8;
 
 // SAFETY: `free` is written by the one thread that has the slot's index from the free list, before
 // the state says that something is there, and read by the one thread that makes the slot free.
 unsafe impl Sync for Slot {}
+
+thread_local! {
+    /// Which of a slot's counts this thread uses.
+    static STRIPE: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+fn stripe() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    STRIPE.get().unwrap_or_else(|| {
+        let stripe = THREADS.fetch_add(1, Ordering::Relaxed) % STRIPES;
+        STRIPE.set(Some(stripe));
+        stripe
+    })
+}
 
 /// Slots are made in blocks, and a block stays: a token may be looked up at any time.
 const BLOCK: usize = 256;
@@ -118,7 +148,7 @@ impl Table {
         Some(&block[index % BLOCK])
     }
 
-    /// An index that is nobody else's. Errors: `EMFILE` when all are in use.
+    /// An index that is nobody else's. Errors: `EMFILE` when all are in use; `ENOMEM`.
     fn take_index(&self) -> Result<usize> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(index) = free.indexes.pop() {
@@ -127,47 +157,57 @@ impl Table {
         let index = free.made;
         let block = self.blocks.get(index / BLOCK).ok_or(Errno(libc::EMFILE))?;
         if block.load(Ordering::Acquire).is_null() {
-            let slots = Box::new([const { Slot::empty() }; BLOCK]);
-            block.store(Box::into_raw(slots), Ordering::Release);
+            block.store(new_block()?, Ordering::Release);
         }
         free.made += 1;
         Ok(index)
     }
 }
 
+/// A block of free slots, which take no memory before they are used. Errors: `ENOMEM`.
+fn new_block() -> Result<*mut [Slot; BLOCK]> {
+    // SAFETY: the layout is not empty.
+    let block = unsafe { alloc::alloc_zeroed(Layout::new::<[Slot; BLOCK]>()) };
+    if block.is_null() {
+        return Err(Errno(libc::ENOMEM));
+    }
+    Ok(block.cast())
+}
+
 impl Slot {
-    const fn empty() -> Slot {
-        Slot {
-            state: AtomicU64::new(0),
-            object: AtomicPtr::new(ptr::null_mut()),
-            process: AtomicU32::new(0),
-            free: UnsafeCell::new(|_| {}),
-        }
+    /// Counts a call in. The count it is in is given.
+    fn come(&self) -> usize {
+        let stripe = stripe();
+        self.calls[stripe].0.fetch_add(1, SeqCst);
+        stripe
     }
 
-    /// Lets go of one call; the last one out of a closed slot frees the object.
-    fn leave(&self, index: usize) {
-        let after = self.state.fetch_sub(1, Ordering::AcqRel) - 1;
-        if after >> TAG_SHIFT == CLOSING && after & CALLS_MASK == 0 {
-            self.reclaim(index, after);
+    /// Counts a call out; the last one out of a closed slot frees the object.
+    fn leave(&self, index: usize, stripe: usize) {
+        self.calls[stripe].0.fetch_sub(1, SeqCst);
+        let state = self.state.load(SeqCst);
+        if kind_of(state) == CLOSING && self.calls.iter().all(|calls| calls.0.load(SeqCst) == 0) {
+            self.reclaim(index, state);
         }
     }
 
     /// Frees the object of a closed slot in which no call is left. Stale tokens may enter and
     /// leave such a slot meanwhile; one of the threads that come here makes it a free one.
-    fn reclaim(&self, index: usize, closing: u64) {
+    fn reclaim(&self, index: usize, closing: u32) {
         // In a child forked by a call inside, the object's threads do not exist: it is left alone.
         if self.process.load(Ordering::Relaxed) != process::generation() {
             return;
         }
-        let free = generation_of(closing) << CALLS_BITS | FREE << TAG_SHIFT;
-        let swap = self.state.compare_exchange(closing, free, Ordering::AcqRel, Ordering::Acquire);
-        if swap.is_err() {
+        let free = state(FREE, generation_of(closing));
+        if self.state.compare_exchange(closing, free, SeqCst, SeqCst).is_err() {
             return;
         }
         // SAFETY: of all threads this one made the slot free, and its index is not on the free
         // list yet, so that nobody else touches the object. `insert` paired the two.
-        unsafe { (*self.free.get())(self.object.load(Ordering::Acquire)) };
+        let free = unsafe { *self.free.get() };
+        if let Some(free) = free {
+            free(self.object.load(Ordering::Acquire));
+        }
         if let Some(table) = TABLE.existing() {
             table.free.lock().unwrap_or_else(PoisonError::into_inner).indexes.push(index);
         }
@@ -182,12 +222,12 @@ pub fn insert<T: Kind>(object: T) -> Result<*mut ()> {
     let index = table.take_index()?;
     let slot = table.slot(index).ok_or(Errno(libc::EMFILE))?;
     // SAFETY: `index` came off the free list, so that this thread alone writes to the slot.
-    unsafe { *slot.free.get() = |object| drop(Box::from_raw(object.cast::<T>())) };
+    unsafe { *slot.free.get() = Some(|object| drop(Box::from_raw(object.cast::<T>()))) };
     slot.process.store(table.process, Ordering::Relaxed);
     slot.object.store(Box::into_raw(Box::new(object)).cast(), Ordering::Release);
-    let open = u64::from(T::TAG) << TAG_SHIFT;
-    let state = slot.state.fetch_add(open, Ordering::AcqRel);
-    let token = Token::new(T::TAG, table.process, generation_of(state), index);
+    let generation = generation_of(slot.state.load(SeqCst));
+    slot.state.store(state(T::TAG.into(), generation), SeqCst);
+    let token = Token::new(T::TAG, table.process, generation.into(), index);
     Ok(ptr::without_provenance_mut(token.0 as usize))
 }
 
@@ -195,6 +235,7 @@ pub fn insert<T: Kind>(object: T) -> Result<*mut ()> {
 pub struct Guard<T: Kind> {
     slot: &'static Slot,
     index: usize,
+    stripe: usize,
     kind: PhantomData<T>,
 }
 
@@ -210,7 +251,7 @@ impl<T: Kind> Deref for Guard<T> {
 
 impl<T: Kind> Drop for Guard<T> {
     fn drop(&mut self) {
-        self.slot.leave(self.index);
+        self.slot.leave(self.index, self.stripe);
     }
 }
 
@@ -226,12 +267,13 @@ pub fn enter<T: Kind>(token: *const ()) -> Result<Guard<T>> {
     }
     let index = token.index();
     let slot = table.slot(index).ok_or(bad)?;
-    let state = slot.state.fetch_add(1, Ordering::AcqRel);
-    if state & !CALLS_MASK != token.state() {
-        slot.leave(index);
+    let stripe = slot.come();
+    // Counts the call out again if this is not its object.
+    let guard = Guard { slot, index, stripe, kind: PhantomData };
+    if slot.state.load(SeqCst) != token.state() {
         return Err(bad);
     }
-    Ok(Guard { slot, index, kind: PhantomData })
+    Ok(guard)
 }
 
 /// Ends a handle: from now on its token answers `EBADF`. The object stays with the guard given,
@@ -241,17 +283,9 @@ pub fn enter<T: Kind>(token: *const ()) -> Result<Guard<T>> {
 pub fn remove<T: Kind>(token: *const ()) -> Result<Guard<T>> {
     let guard = enter::<T>(token)?;
     let open = Token(token.addr() as u64).state();
-    let ended = (generation_of(open) + 1) & GENERATION_MASK;
-    let mut state = guard.slot.state.load(Ordering::Acquire);
-    while state & !CALLS_MASK == open {
-        let closed = CLOSING << TAG_SHIFT | ended << CALLS_BITS | (state & CALLS_MASK);
-        match guard.slot.state.compare_exchange(state, closed, Ordering::AcqRel, Ordering::Acquire)
-        {
-            Ok(_) => return Ok(guard),
-            Err(now) => state = now,
-        }
-    }
-    Err(Errno(libc::EBADF))
+    let closing = state(CLOSING, (generation_of(open) + 1) & GENERATION_MASK as u32);
+    let swap = guard.slot.state.compare_exchange(open, closing, SeqCst, SeqCst);
+    swap.map(|_| guard).map_err(|_| Errno(libc::EBADF))
 }
 
 #[cfg(test)]
