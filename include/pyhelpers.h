@@ -330,6 +330,43 @@
 #define TCP_READ_OFF 2
 
 /**
+ * For `policy` of `rq_new`. No more is promised than that each buffer by itself is whole.
+ */
+#define RQ_UNSYNC 0
+
+/**
+ * Receivers run together; `rq_extract_all` sees its group as it is at one instant.
+ */
+#define RQ_RW 1
+
+/**
+ * One at a time, whatever it does: one lock for all of it.
+ */
+#define RQ_EXCLUSIVE 2
+
+/**
+ * For `key` of a feed: the idx is the sender's ph_addr_t, all its bytes; family 0 where there is no
+ * address, as on a Unix socket.
+ */
+#define RQ_BY_SOURCE 0
+
+/**
+ * The idx is `length` bytes of the message from `offset` on, cut where the message ends.
+ */
+#define RQ_BY_RANGE 1
+
+/**
+ * For `framing` of a feed: each datagram, and each piece read from a stream, is a value.
+ */
+#define RQ_AS_READ 0
+
+/**
+ * Of a stream: each line is a value, without its \n; what comes after the last one is too, when the
+ * stream or the feed ends. A line longer than 65,536 bytes is cut there.
+ */
+#define RQ_LINES 1
+
+/**
  * A socket for messages to and from all neighbours, by broadcast or to a multicast group. Made by
  * `bcast_new`, ended by `bcast_close`. The value is a token, never an address.
  */
@@ -349,6 +386,11 @@ typedef struct evloop_t evloop_t;
  * to. Made by `peer_new`, ended by `peer_close`. The value is a token, never an address.
  */
 typedef struct peer_t peer_t;
+
+/**
+ * A receive queue. Made by `rq_new`, ended by `rq_close`. The value is a token, never an address.
+ */
+typedef struct rq_t rq_t;
 
 /**
  * A UDP handler: a socket with native threads that receive and send. Made by `udph_new`, ended by
@@ -1128,6 +1170,173 @@ typedef struct {
      */
     int64_t tick_ns;
 } stopwatch_t;
+
+/**
+ * A stretch of bytes of the caller's.
+ */
+typedef struct {
+    /**
+     * NULL only with 0.
+     */
+    const uint8_t *data;
+    size_t len;
+} ph_bytes_t;
+
+/**
+ * Limits. Set `size` to sizeof(rq_config_t) and the rest to 0, which means the default, then what
+ * should differ.
+ */
+typedef struct {
+    /**
+     * sizeof(rq_config_t). Fields are only ever added at the end; what this library does not
+     * know must be 0.
+     */
+    size_t size;
+    /**
+     * Buffers of all groups at most; default 1,048,576.
+     */
+    uint64_t buffers_max;
+    /**
+     * Bytes of memory of all values and keys at most, about 40 for each value and 192 for each
+     * buffer beside their contents; default 1 GiB.
+     */
+    uint64_t bytes_max;
+} rq_config_t;
+
+/**
+ * A value that was extracted.
+ */
+typedef struct {
+    /**
+     * Where its idx lies in `out`; both 0 where the caller has named the idx.
+     */
+    size_t idx_offset;
+    size_t idx_len;
+    /**
+     * Where it lies in `out`.
+     */
+    size_t offset;
+    size_t len;
+} rq_value_t;
+
+/**
+ * How much room a call takes, or would take.
+ */
+typedef struct {
+    /**
+     * Entries of the array.
+     */
+    size_t items;
+    /**
+     * Bytes of the buffer.
+     */
+    size_t bytes;
+} ph_need_t;
+
+/**
+ * Counts since it was made, and what is there now.
+ */
+typedef struct {
+    /**
+     * sizeof(rq_stats_t), set by the caller.
+     */
+    size_t size;
+    /**
+     * Buffers, and values in them.
+     */
+    uint64_t buffers;
+    uint64_t values;
+    /**
+     * Bytes of memory that count for `bytes_max`.
+     */
+    uint64_t bytes;
+    /**
+     * Values that were taken.
+     */
+    uint64_t received;
+    /**
+     * Values that fell out of a full buffer, or whose buffer was forgotten.
+     */
+    uint64_t discarded;
+    /**
+     * Values that a limit kept out.
+     */
+    uint64_t refused;
+} rq_stats_t;
+
+/**
+ * Counts of one buffer.
+ */
+typedef struct {
+    /**
+     * sizeof(rq_buffer_stats_t), set by the caller.
+     */
+    size_t size;
+    /**
+     * Values that were taken.
+     */
+    uint64_t received;
+    /**
+     * Values that fell out.
+     */
+    uint64_t discarded;
+    /**
+     * Values that are there, and their bytes.
+     */
+    uint64_t held;
+    uint64_t bytes;
+} rq_buffer_stats_t;
+
+/**
+ * What a source puts into a queue, and how. Set `size` to sizeof(rq_feed_config_t) and the rest to 0,
+ * which means the default, then what should differ.
+ */
+typedef struct {
+    /**
+     * sizeof(rq_feed_config_t).
+     */
+    size_t size;
+    /**
+     * RQ_BY_SOURCE (the default) or RQ_BY_RANGE.
+     */
+    uint32_t key;
+    /**
+     * RQ_AS_READ (the default) or RQ_LINES, the latter for connections alone.
+     */
+    uint32_t framing;
+    /**
+     * With RQ_BY_RANGE: where the idx lies in the message, in bytes.
+     */
+    size_t offset;
+    size_t length;
+} rq_feed_config_t;
+
+/**
+ * Counts of one feed.
+ */
+typedef struct {
+    /**
+     * sizeof(rq_feed_stats_t), set by the caller.
+     */
+    size_t size;
+    /**
+     * Values, and bytes in them, that were put into the queue.
+     */
+    uint64_t received;
+    uint64_t received_bytes;
+    /**
+     * Values that a limit of the queue kept out: they are lost.
+     */
+    uint64_t refused;
+    /**
+     * 1 once its source has ended, else 0.
+     */
+    uint32_t ended;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+} rq_feed_stats_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -2083,6 +2292,210 @@ int64_t stopwatch_round(stopwatch_t *watch);
  */
 int64_t stopwatch_sleep_until_next(stopwatch_t *watch,
                                    int64_t period_ns);
+
+/**
+ * Makes a receive queue: groups of buffers, each of which keeps the last values of one sender.
+ *
+ * `groups`, `n`: the names, any bytes, each once. `length`: values of a buffer, 1 to 16,777,216; when
+ * one more comes the oldest falls out. `policy`: RQ_UNSYNC, RQ_RW or RQ_EXCLUSIVE. `config`: NULL for
+ * the default limits. `out`: the caller's; gets the handle.
+ *
+ * Errors: -EINVAL for no groups, one twice, a length or policy out of range, a bad configuration,
+ * NULL; -EMFILE. `out` is written on success only. Thread safety: any thread.
+ */
+int32_t rq_new(const ph_bytes_t *groups,
+               size_t n,
+               size_t length,
+               uint32_t policy,
+               const rq_config_t *config,
+               rq_t **out);
+
+/**
+ * Appends values to a buffer, oldest first; it is made when this is its first.
+ *
+ * `group`, `idx`: names of the group and of the buffer, any bytes. `values`, `n`: copied.
+ *
+ * Returns how many were taken; fewer than `n` mean that the next one is refused, and that calling
+ * from it on tells why. Errors, for the first: -ENOENT for an unknown group; -ENOSPC for a new buffer
+ * beyond `buffers_max`; -ENOBUFS beyond `bytes_max`; -ENOMEM; -EINVAL; -EBADF. Thread safety: any
+ * thread.
+ */
+int32_t rq_receive(rq_t *q,
+                   const uint8_t *group,
+                   size_t group_len,
+                   const uint8_t *idx,
+                   size_t idx_len,
+                   const ph_bytes_t *values,
+                   size_t n);
+
+/**
+ * Copies what a buffer holds, oldest first; it stays there.
+ *
+ * `values`, `n`, `out`, `cap`: the caller's; get the values and their bytes. `need`: NULL, or gets how
+ * much of both the buffer takes.
+ *
+ * Returns the number of values, 0 for an idx never seen. Errors: -EMSGSIZE when there is not room for
+ * all, nothing but `need` being written; -ENOENT for an unknown group; -EINVAL; -EBADF. Thread safety:
+ * any thread.
+ */
+int64_t rq_extract(rq_t *q,
+                   const uint8_t *group,
+                   size_t group_len,
+                   const uint8_t *idx,
+                   size_t idx_len,
+                   rq_value_t *values,
+                   size_t n,
+                   uint8_t *out,
+                   size_t cap,
+                   ph_need_t *need);
+
+/**
+ * Copies what all buffers of a group hold; it stays there. The values of one buffer stand together,
+ * oldest first, and share the place of its idx.
+ *
+ * `values`, `n`, `out`, `cap`, `need`: as `rq_extract`; the bytes are those of the idx texts and of the
+ * values.
+ *
+ * Returns the number of values. Errors: as `rq_extract`. Thread safety: any thread.
+ */
+int64_t rq_extract_all(rq_t *q,
+                       const uint8_t *group,
+                       size_t group_len,
+                       rq_value_t *values,
+                       size_t n,
+                       uint8_t *out,
+                       size_t cap,
+                       ph_need_t *need);
+
+/**
+ * Waits until something has come into a group since the last `rq_wait` of it that gave 0, or since
+ * `rq_new`. Of several who wait for one group, one gets it.
+ *
+ * `timeout_ms`: milliseconds; -1: for ever, 0: not at all.
+ *
+ * Returns 0. Errors: -EAGAIN when nothing has and no waiting was asked for; -ETIMEDOUT; -EINTR when a
+ * signal handler ran; -ESHUTDOWN when the queue is closed meanwhile; -ENOENT for an unknown group;
+ * -EMFILE; -EINVAL; -EBADF. Thread safety: any thread.
+ */
+int32_t rq_wait(rq_t *q,
+                const uint8_t *group,
+                size_t group_len,
+                int32_t timeout_ms);
+
+/**
+ * A descriptor that poll(2) finds readable exactly while `rq_wait` would give 0 for the group; it
+ * stays the library's, is good until `rq_close`, and must not be read.
+ *
+ * Errors: -ENOENT for an unknown group; -EMFILE; -EINVAL; -EBADF. Thread safety: any thread.
+ */
+int32_t rq_fd(rq_t *q, const uint8_t *group, size_t group_len);
+
+/**
+ * Drops a buffer with what it holds, and its counts.
+ *
+ * Returns how many values it held, 0 for an idx never seen. Errors: -ENOENT for an unknown group;
+ * -EINVAL; -EBADF. Thread safety: any thread.
+ */
+int32_t rq_forget(rq_t *q,
+                  const uint8_t *group,
+                  size_t group_len,
+                  const uint8_t *idx,
+                  size_t idx_len);
+
+/**
+ * Reads all counts. `out`: the caller's, its `size` set; as much is written as that says.
+ *
+ * Returns 0. Errors: -EINVAL for NULL or a `size` not set; -EBADF. Thread safety: any thread.
+ */
+int32_t rq_stats(rq_t *q, rq_stats_t *out);
+
+/**
+ * Reads the counts of one buffer, all 0 for an idx never seen. `out`: as `rq_stats`.
+ *
+ * Returns 0. Errors: -ENOENT for an unknown group; -EINVAL; -EBADF. Thread safety: any thread.
+ */
+int32_t rq_buffer_stats(rq_t *q,
+                        const uint8_t *group,
+                        size_t group_len,
+                        const uint8_t *idx,
+                        size_t idx_len,
+                        rq_buffer_stats_t *out);
+
+/**
+ * Has a UDP handler put what it receives into a group, by its own threads, instead of handing it to
+ * `udph_get_recved`. What it had received before stays there.
+ *
+ * `config`: NULL for the defaults. A feed ends with `rq_feed_stop`, with its source or with its queue;
+ * the source then gives to its caller again.
+ *
+ * Returns the feed's number, above 0. Errors: -EALREADY when the source has a feed; -EOPNOTSUPP for a
+ * handler that does not receive; -ENOENT for an unknown group; -EINVAL; -EBADF for either handle.
+ * Thread safety: any thread.
+ */
+int64_t rq_feed_udph(rq_t *q,
+                     const uint8_t *group,
+                     size_t group_len,
+                     const rq_feed_config_t *config,
+                     udph_t *source);
+
+/**
+ * Has a thread of the library's receive from a peer, which must be open, into a group. Who else
+ * receives from it gets what that thread does not, and no wire log shows what it does. The feed ends
+ * when the peer is closed, or opened anew.
+ *
+ * `config`: as `rq_feed_udph`.
+ *
+ * Returns the feed's number, above 0. Errors: -EALREADY when the source has a feed; -ENOTCONN for a
+ * peer that is not open; -EAGAIN when no thread can be started; -EMFILE; -ENOENT for an unknown group;
+ * -EINVAL; -EBADF for either handle. Thread safety: any thread.
+ */
+int64_t rq_feed_peer(rq_t *q,
+                     const uint8_t *group,
+                     size_t group_len,
+                     const rq_feed_config_t *config,
+                     peer_t *source);
+
+/**
+ * Has a connection put what it receives into a group, by whichever thread polls its loop, which
+ * stays inside the poll. TCP_EOF and TCP_CLOSED come as ever; the connection reads as with
+ * TCP_READ_DATA from here on.
+ *
+ * `config`: as `rq_feed_udph`. `connection`: its id in `loop_`.
+ *
+ * Returns the feed's number, above 0. Errors: -EALREADY when the source has a feed; -ENOENT for an
+ * unknown group; -EINVAL; -EBADF for either handle and for a connection that is closed; how it ended.
+ * Thread safety: any thread.
+ */
+int64_t rq_feed_tcp(rq_t *q,
+                    const uint8_t *group,
+                    size_t group_len,
+                    const rq_feed_config_t *config,
+                    evloop_t *loop_,
+                    int64_t connection);
+
+/**
+ * Reads the counts of a feed. `out`: the caller's, its `size` set; as much is written as that says.
+ *
+ * Returns 0. Errors: -ENOENT for a number never given out, or stopped; -EINVAL; -EBADF. Thread
+ * safety: any thread.
+ */
+int32_t rq_feed_stats(rq_t *q, int64_t feed, rq_feed_stats_t *out);
+
+/**
+ * Ends a feed, if its source has not, and forgets its counts. What came before is in the queue.
+ *
+ * Returns 0. Errors: -ENOENT for a number never given out, or stopped; -EBADF. Thread safety: any
+ * thread.
+ */
+int32_t rq_feed_stop(rq_t *q, int64_t feed);
+
+/**
+ * Ends it: ends its feeds, releases all values and wakes every waiter. From the first moment on every
+ * other call with this handle, from any thread, answers -EBADF; waits inside end with -ESHUTDOWN.
+ *
+ * Returns 0. Errors: -EBADF, for a second close too. Thread safety: any thread.
+ */
+int32_t rq_close(rq_t *q);
 
 #ifdef __cplusplus
 }  // extern "C"

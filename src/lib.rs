@@ -4,9 +4,12 @@
 //!
 //! - [`sys`]: the only system calls; types that own descriptors, addresses, clocks, threads.
 //! - [`histogram`], [`log`]: latencies as percentiles; where messages go.
+//! - [`readiness`]: a descriptor that tells whether something is there.
+//! - [`sink`]: where a source puts what it receives, when not its caller is to have it.
 //! - [`udp`]: the UDP handler, whose native threads receive and send for the program; the peer and
 //!   the broadcast receiver, which do so on the caller's own thread.
 //! - [`evloop`]: the event loop, with timers and TCP.
+//! - [`rq`]: the receive queue, which keeps the last messages of each sender.
 //! - [`stopwatch`]: elapsed time, and ticks that do not drift.
 //! - [`ffi`]: the C ABI: handles, error codes, and a thin file for each prefix of
 //!   `include/pyhelpers.h`, which is generated from it.
@@ -19,6 +22,9 @@ pub mod evloop;
 pub mod ffi;
 pub mod histogram;
 pub mod log;
+pub mod readiness;
+pub mod rq;
+pub mod sink;
 pub mod stopwatch;
 pub mod sys;
 pub mod udp;

@@ -48,6 +48,7 @@ pub use turn::Turn;
 pub use watch::{FAILED, READABLE, WRITABLE};
 
 use self::core::Subject;
+use crate::sink::Sink;
 use crate::sys::addr::Addr;
 use crate::sys::eventfd::EventFd;
 use crate::sys::poller::Poller;
@@ -330,6 +331,13 @@ impl EventLoop {
 
     pub fn set_reading(&self, id: Id, mode: Reading) -> Result<()> {
         self.with_connection(id, |connection, core| connection.set_reading(core, mode))
+    }
+
+    /// Has `sink` get what a connection reads from now on, until it has ended; by whoever polls.
+    ///
+    /// Errors: `EALREADY` when another does; `ENOTCONN`; `EBADF`; how it ended.
+    pub fn feed(&self, id: Id, sink: Arc<dyn Sink>) -> Result<()> {
+        self.with_connection(id, |connection, core| connection.feed(core, sink))
     }
 
     /// Bytes per second; 0: unlimited.

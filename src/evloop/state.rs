@@ -53,6 +53,10 @@ struct Outer {
     next: Option<i64>,
 }
 
+/// Reads of an iteration that go into sinks: they take none of the caller's room, and must not keep
+/// everything else waiting.
+const FED_MAX: usize = 64;
+
 impl State {
     pub fn new(poller: Arc<Poller>, resolver: Resolver) -> State {
         State {
@@ -262,11 +266,17 @@ impl State {
 
     /// Reads from those that have something, in turn, as long as there is room.
     fn read(&mut self, delivery: &mut Delivery<'_>) {
+        let mut fed = 0;
         while let Some(room) = delivery.room() {
             let Some(id) = self.core.readable.pop_front() else { return };
             let Some(connection) = self.connections.get_mut(id) else { continue };
             let count = connection.take_turn(&mut self.core, room);
-            if count > 0 {
+            if count > 0 && connection.is_fed(&room[..count]) {
+                fed += 1;
+                if fed == FED_MAX {
+                    return;
+                }
+            } else if count > 0 {
                 let mut event = Event::new(EventKind::Data, Some(id), connection.user);
                 event.len = count;
                 delivery.give(event);

@@ -12,6 +12,7 @@ use crate::sys::socket::Opening;
 use crate::sys::Result;
 use crate::udp::peer::{Config, Peer, Stats};
 use std::ffi::c_void;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
@@ -142,6 +143,21 @@ struct Wired {
 
 impl Kind for Wired {
     const TAG: u8 = 0xa2;
+}
+
+/// A peer that stays while a thread of ours uses it.
+pub(super) struct InUse(handles::Guard<Wired>);
+
+impl Deref for InUse {
+    type Target = Peer;
+
+    fn deref(&self) -> &Peer {
+        &self.0.peer
+    }
+}
+
+pub(super) fn in_use(h: *const peer_t) -> Result<InUse> {
+    Ok(InUse(peer(h)?))
 }
 
 /// A wire log callback with the pointer that it gets back.

@@ -1,6 +1,6 @@
 //! poll(2): waiting for one of a few descriptors.
 
-use super::{check, Errno, Result};
+use super::{check, clock, Errno, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 /// What to wait for on a descriptor.
@@ -46,4 +46,35 @@ pub fn is_ready(fd: RawFd, interest: super::poller::Interest) -> bool {
 pub fn timeout_ms(nanoseconds: i64) -> i32 {
     let milliseconds = nanoseconds.max(0).saturating_add(999_999) / 1_000_000;
     i32::try_from(milliseconds).unwrap_or(i32::MAX)
+}
+
+/// How long a call may wait in all, whatever it does between its waits.
+pub struct Patience {
+    timeout_ms: i32,
+    deadline: i64,
+}
+
+impl Patience {
+    /// `timeout_ms`: -1: for ever, 0: not at all.
+    pub fn new(timeout_ms: i32) -> Patience {
+        let deadline = match timeout_ms {
+            1.. => clock::monotonic().saturating_add(i64::from(timeout_ms) * 1_000_000),
+            _ => 0,
+        };
+        Patience { timeout_ms, deadline }
+    }
+
+    /// The timeout of the next wait.
+    ///
+    /// Errors: `ETIMEDOUT` when the time is over, `EAGAIN` when no waiting was asked for.
+    pub fn left(&self) -> Result<i32> {
+        match self.timeout_ms {
+            ..0 => Ok(-1),
+            0 => Err(Errno(libc::EAGAIN)),
+            _ => match timeout_ms(self.deadline - clock::monotonic()) {
+                0 => Err(Errno(libc::ETIMEDOUT)),
+                left => Ok(left),
+            },
+        }
+    }
 }

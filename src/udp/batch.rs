@@ -35,6 +35,15 @@ impl<'a> View<'a> {
         count(self.payload.len(), self.segment)
     }
 
+    /// Each of them.
+    pub fn datagrams(&self) -> impl Iterator<Item = &'a [u8]> {
+        let (payload, segment) = (self.payload, self.segment);
+        (0..self.count()).map(move |at| {
+            let start = at * segment;
+            &payload[start..payload.len().min(start + segment)]
+        })
+    }
+
     /// Length of the first `datagrams` of them.
     pub fn prefix(&self, datagrams: usize) -> usize {
         (datagrams * self.segment).min(self.payload.len())

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! receiving   socket → recvmmsg + GRO → receive reactor → Queue → Handler::receive → caller
+//!                                                       or → Sink
 //! sending     caller → Handler::dispatch → Queue → send reactor → sendmmsg + GSO → socket
 //! ```
 
@@ -9,7 +10,6 @@ mod config;
 mod dispatch;
 mod options;
 mod queue;
-mod readiness;
 mod recv;
 mod send;
 mod shared;
@@ -24,6 +24,7 @@ use self::options::Options;
 use self::recv::Port;
 use self::shared::Shared;
 use crate::log::Level;
+use crate::sink::Sink;
 use crate::sys::addr::Addr;
 use crate::sys::mmsg::PAYLOAD_MAX;
 use crate::sys::socket::{check_open, Switch, UdpSocket};
@@ -208,6 +209,18 @@ impl Handler {
         started.map(|_| taken)
     }
 
+    /// Has `sink` get what is received from now on, on the receive reactors, until it has ended.
+    ///
+    /// Errors: `EALREADY` when another does; `EOPNOTSUPP` when the handler does not receive;
+    /// `ESHUTDOWN` when it is closed.
+    pub fn feed(&self, sink: Arc<dyn Sink>) -> Result<()> {
+        self.shared.readiness()?;
+        if self.shared.is_closed() {
+            return Err(Errno(libc::ESHUTDOWN));
+        }
+        self.shared.set_sink(sink)
+    }
+
     /// Datagrams dispatched and not yet sent.
     pub fn queued_send(&self) -> u64 {
         self.shared.send_queue.items() + self.shared.in_hand.load(Ordering::Relaxed)
@@ -295,6 +308,9 @@ impl Handler {
         let shared = &self.shared;
         shared.send_queue.clear(|count| shared.counters.send_unsent.add(count));
         shared.recv_queue.clear(|count| shared.counters.recv_unread.add(count));
+        if let Some(sink) = shared.sink() {
+            sink.finish();
+        }
         self.options.restore();
         let stats = self.stats();
         let Stats { send_unsent, recv_unread, .. } = stats;

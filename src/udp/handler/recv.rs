@@ -1,9 +1,10 @@
-//! The receive reactor: drains sockets into the queue of received datagrams.
+//! The receive reactor: drains sockets into the queue of received datagrams, or into a sink.
 
 use super::queue::{Policy, Pusher};
 use super::shared::Shared;
 use super::stats::ReactorCounters;
 use crate::log::Level;
+use crate::sink::Sink;
 use crate::sys::epoll::{Epoll, Watch, READY_MAX};
 use crate::sys::mmsg::{Incoming, Receiver, BATCH};
 use crate::sys::socket::UdpSocket;
@@ -156,7 +157,8 @@ impl RecvReactor<'_> {
     fn store(&mut self) {
         let now = clock::realtime();
         let before = self.counters.datagrams.get();
-        let mut storing = Storing { shared: self.shared, pusher: None, unannounced: 0 };
+        let sink = self.shared.sink();
+        let mut storing = Storing { shared: self.shared, sink, pusher: None, unannounced: 0 };
         for message in self.receiver.messages() {
             let view = view(&message, now);
             self.messages += 1;
@@ -167,7 +169,7 @@ impl RecvReactor<'_> {
             self.counters.bytes.add(view.payload.len());
             self.counters.offloaded.add(usize::from(view.count() > 1));
             self.shared.counters.truncated.add(usize::from(view.truncated));
-            storing.put(view);
+            storing.put(view, now);
         }
         self.counters.batches.add(1);
         storing.announce();
@@ -204,16 +206,38 @@ fn view<'a>(message: &Incoming<'a>, now: i64) -> View<'a> {
     }
 }
 
-/// Datagrams on their way into the queue, by the policy of the handler.
+/// Datagrams on their way into the sink, or into the queue by the policy of the handler.
 struct Storing<'a> {
     shared: &'a Shared,
+    sink: Option<Arc<dyn Sink>>,
     pusher: Option<Pusher<'a>>,
     /// Datagrams in the queue that the program has not heard of yet.
     unannounced: usize,
 }
 
 impl<'a> Storing<'a> {
-    fn put(&mut self, view: View<'_>) {
+    fn put(&mut self, view: View<'_>, now: i64) {
+        let fed = self.feed(&view, now);
+        if fed < view.count() {
+            self.enqueue(if fed == 0 { view } else { view.after(fed) });
+        }
+    }
+
+    /// Gives how many datagrams the sink has taken, 0 where there is none.
+    fn feed(&mut self, view: &View<'_>, now: i64) -> usize {
+        let Some(sink) = &self.sink else { return 0 };
+        let taken = view.datagrams().take_while(|data| sink.take(Some(view.addr), data)).count();
+        let counters = &self.shared.counters;
+        counters.recv_delay.add((now - view.stamp).max(0), taken as u64);
+        counters.delivered.add(taken);
+        if taken < view.count() {
+            self.shared.drop_sink(sink);
+            self.sink = None;
+        }
+        taken
+    }
+
+    fn enqueue(&mut self, view: View<'_>) {
         let mut rest = view;
         while let Some(pusher) = self.open() {
             let taken = pusher.append(&rest);

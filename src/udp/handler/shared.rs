@@ -2,16 +2,18 @@
 
 use super::config::Config;
 use super::queue::{Policy, Queue};
-use super::readiness::Readiness;
+
 use super::stats::Counters;
 use crate::log::{Level, Logger};
+use crate::readiness::Readiness;
+use crate::sink::Sink;
 use crate::sys::eventfd::EventFd;
 use crate::sys::mmsg::GSO_PAYLOAD_MAX;
 use crate::sys::socket::UdpSocket;
 use crate::sys::{clock, Errno, Result};
 use crate::udp::errors::ErrorLog;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 /// The drain deadline before there is one.
@@ -39,6 +41,8 @@ pub struct Shared {
     announce_to: Option<EventFd>,
     readiness: Option<Readiness>,
     pub errors: ErrorLog,
+    /// Who gets what is received, instead of the queue.
+    sink: RwLock<Option<Arc<dyn Sink>>>,
     has_failed: AtomicBool,
 }
 
@@ -63,6 +67,7 @@ impl Shared {
             announce_to: config.event_fd.map(EventFd::duplicate).transpose()?,
             readiness: if receives { Some(Readiness::new()?) } else { None },
             errors: ErrorLog::new(Logger(config.log_level)),
+            sink: RwLock::default(),
             has_failed: AtomicBool::new(false),
         })
     }
@@ -95,6 +100,30 @@ impl Shared {
         // A counter at 0 has room for 1.
         let _ = self.stop.add(1);
         self.update_readiness();
+    }
+
+    /// Has `sink` get what is received.
+    ///
+    /// Errors: `EALREADY` when another does.
+    pub fn set_sink(&self, sink: Arc<dyn Sink>) -> Result<()> {
+        let mut slot = self.sink.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_some_and(|other| !other.has_ended()) {
+            return Err(Errno(libc::EALREADY));
+        }
+        *slot = Some(sink);
+        Ok(())
+    }
+
+    pub fn sink(&self) -> Option<Arc<dyn Sink>> {
+        self.sink.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets go of a sink that has ended.
+    pub fn drop_sink(&self, ended: &Arc<dyn Sink>) {
+        let mut slot = self.sink.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_some_and(|sink| Arc::ptr_eq(sink, ended)) {
+            *slot = None;
+        }
     }
 
     /// Errors: `EOPNOTSUPP` when the handler does not receive.

@@ -2,13 +2,17 @@
 //!
 //! ```text
 //! receiving   socket → recvmmsg + GRO → caller; what the caller had no room for → pending → caller
+//! fed         socket → recvmmsg + GRO → Sink, on a thread of ours
 //! sending     caller → batch → sendmmsg + GSO → socket
 //! ```
 //!
-//! No thread of ours is involved, and no call waits unless asked to.
+//! No thread of ours is involved unless a sink is fed, and no call waits unless asked to.
 
+mod feed;
 mod open_socket;
 mod outbox;
+
+pub use feed::feed;
 
 use self::open_socket::{is_own, Budget, OpenSocket};
 use crate::log::{Level, Logger};

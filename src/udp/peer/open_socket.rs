@@ -1,6 +1,7 @@
 //! A peer's open socket, and what was received from it before anybody had room.
 
 use super::Config;
+use crate::sink::Sink;
 use crate::sys::addr::Addr;
 use crate::sys::epoll::{Epoll, Watch};
 use crate::sys::eventfd::EventFd;
@@ -47,6 +48,8 @@ pub struct OpenSocket {
     epoll: OnceLock<Epoll>,
     is_watched: AtomicBool,
     pacing: Mutex<Pacing>,
+    /// Who gets what is received, by a thread of ours.
+    sink: Mutex<Option<Arc<dyn Sink>>>,
 }
 
 /// When a caller that may wait should look again.
@@ -102,6 +105,7 @@ impl OpenSocket {
             epoll: OnceLock::new(),
             is_watched: AtomicBool::new(false),
             pacing: Mutex::new(Pacing { pace, next: 0 }),
+            sink: Mutex::default(),
         })
     }
 
@@ -326,6 +330,26 @@ impl OpenSocket {
             return Err(Errno(libc::ESHUTDOWN));
         }
         Ok(is_ready)
+    }
+
+    /// Waits until there is something to receive, or `bell` has rung. Errors: as [`OpenSocket::wait`].
+    pub fn wait_or(&self, bell: &EventFd) -> Result<()> {
+        let ours = (self.epoll()?.as_fd(), Interest::Readable);
+        match poll::wait(&[ours, (bell.borrow(), Interest::Readable)], -1) {
+            _ if self.is_closed.load(Ordering::SeqCst) => Err(Errno(libc::ESHUTDOWN)),
+            Ok(_) | Err(Errno(libc::EINTR)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Remembers who gets what is received. Errors: `EALREADY` when another does.
+    pub fn set_sink(&self, sink: &Arc<dyn Sink>) -> Result<()> {
+        let mut slot = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_some_and(|other| !other.has_ended()) {
+            return Err(Errno(libc::EALREADY));
+        }
+        *slot = Some(Arc::clone(sink));
+        Ok(())
     }
 
     /// A descriptor for the program to wait on.

@@ -41,6 +41,13 @@ PH_LOG_TRACE = 5
 PH_LOG_WARNING = 2
 PH_LOG_WIRE = 6
 PH_TRUNCATED = 1
+RQ_AS_READ = 0
+RQ_BY_RANGE = 1
+RQ_BY_SOURCE = 0
+RQ_EXCLUSIVE = 2
+RQ_LINES = 1
+RQ_RW = 1
+RQ_UNSYNC = 0
 TCP_ACCEPTED = 6
 TCP_CLOSED = 12
 TCP_CONNECTED = 7
@@ -339,6 +346,80 @@ class stopwatch_t(ctypes.Structure):
     ]
 
 
+class ph_bytes_t(ctypes.Structure):
+    _fields_ = [
+        ('data', ctypes.c_void_p),
+        ('len', ctypes.c_size_t),
+    ]
+
+
+class rq_config_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('buffers_max', ctypes.c_uint64),
+        ('bytes_max', ctypes.c_uint64),
+    ]
+
+
+class rq_value_t(ctypes.Structure):
+    _fields_ = [
+        ('idx_offset', ctypes.c_size_t),
+        ('idx_len', ctypes.c_size_t),
+        ('offset', ctypes.c_size_t),
+        ('len', ctypes.c_size_t),
+    ]
+
+
+class ph_need_t(ctypes.Structure):
+    _fields_ = [
+        ('items', ctypes.c_size_t),
+        ('bytes', ctypes.c_size_t),
+    ]
+
+
+class rq_stats_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('buffers', ctypes.c_uint64),
+        ('values', ctypes.c_uint64),
+        ('bytes', ctypes.c_uint64),
+        ('received', ctypes.c_uint64),
+        ('discarded', ctypes.c_uint64),
+        ('refused', ctypes.c_uint64),
+    ]
+
+
+class rq_buffer_stats_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('received', ctypes.c_uint64),
+        ('discarded', ctypes.c_uint64),
+        ('held', ctypes.c_uint64),
+        ('bytes', ctypes.c_uint64),
+    ]
+
+
+class rq_feed_config_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('key', ctypes.c_uint32),
+        ('framing', ctypes.c_uint32),
+        ('offset', ctypes.c_size_t),
+        ('length', ctypes.c_size_t),
+    ]
+
+
+class rq_feed_stats_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('received', ctypes.c_uint64),
+        ('received_bytes', ctypes.c_uint64),
+        ('refused', ctypes.c_uint64),
+        ('ended', ctypes.c_uint32),
+        ('reserved', ctypes.c_uint32),
+    ]
+
+
 #: name: (result, arguments)
 FUNCTIONS = {
     'ph_version': (ctypes.c_char_p, []),
@@ -427,4 +508,19 @@ FUNCTIONS = {
     'stopwatch_toc': (ctypes.c_int64, [ctypes.c_void_p]),
     'stopwatch_round': (ctypes.c_int64, [ctypes.c_void_p]),
     'stopwatch_sleep_until_next': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int64]),
+    'rq_new': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p]),
+    'rq_receive': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t]),
+    'rq_extract': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]),
+    'rq_extract_all': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]),
+    'rq_wait': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32]),
+    'rq_fd': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]),
+    'rq_forget': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t]),
+    'rq_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
+    'rq_buffer_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]),
+    'rq_feed_udph': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p]),
+    'rq_feed_peer': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p]),
+    'rq_feed_tcp': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]),
+    'rq_feed_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]),
+    'rq_feed_stop': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64]),
+    'rq_close': (ctypes.c_int32, [ctypes.c_void_p]),
 }

@@ -266,6 +266,7 @@ impl Connection {
             return;
         }
         self.ended = Some(error);
+        self.finish_feed();
         self.let_go(core);
         let unsent = mem::take(&mut self.write.waiting).len();
         core.stats.closed += 1;

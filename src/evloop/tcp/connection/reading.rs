@@ -5,7 +5,10 @@ use crate::evloop::core::Core;
 use crate::evloop::event::EventKind;
 use crate::evloop::tcp::bucket::Bucket;
 use crate::evloop::tcp::{Config, Reading};
+use crate::sink::Sink;
+use crate::sys::addr::Addr;
 use crate::sys::{Errno, Result};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct ReadSide {
@@ -22,6 +25,14 @@ pub(super) struct ReadSide {
     pub(super) has_ended: bool,
     pub(super) most: usize,
     pub(super) bucket: Option<Box<Bucket>>,
+    /// Who gets what is read, instead of the caller.
+    pub(super) fed: Option<Box<Fed>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Fed {
+    sink: Arc<dyn Sink>,
+    from: Option<Addr>,
 }
 
 /// What waits in the socket is read and thrown away before a close, up to so many bytes: the kernel
@@ -39,6 +50,7 @@ impl ReadSide {
             has_ended: false,
             most: config.recv_size,
             bucket: Bucket::new(config.read_rate, now),
+            fed: None,
         }
     }
 }
@@ -80,12 +92,43 @@ impl Connection {
         }
         let taken = self.take(core, room);
         if taken == Ok(0) {
+            self.finish_feed();
             core.push(EventKind::Eof, self.id, self.user);
             self.finish_if_over(core);
         }
         self.offer(core);
         self.expect(core);
         taken.unwrap_or(0)
+    }
+
+    /// Has `sink` get what is read from now on, until it has ended.
+    ///
+    /// Errors: `EALREADY` when another does; `ENOTCONN`; `EBADF`; how it ended.
+    pub fn feed(&mut self, core: &mut Core, sink: Arc<dyn Sink>) -> Result<()> {
+        self.check()?;
+        let from = self.stream()?.remote()?;
+        if self.read.fed.as_ref().is_some_and(|fed| !fed.sink.has_ended()) {
+            return Err(Errno(libc::EALREADY));
+        }
+        self.read.fed = Some(Box::new(Fed { sink, from }));
+        self.set_reading(core, Reading::Data)
+    }
+
+    /// Whether what was read has gone where the caller wants it, and is not to be told of.
+    pub fn is_fed(&mut self, piece: &[u8]) -> bool {
+        let Some(fed) = &self.read.fed else { return false };
+        let is_taken = fed.sink.take(fed.from, piece);
+        if !is_taken {
+            self.read.fed = None;
+        }
+        is_taken
+    }
+
+    /// No more will come.
+    pub(super) fn finish_feed(&mut self) {
+        if let Some(fed) = self.read.fed.take() {
+            fed.sink.finish();
+        }
     }
 
     /// Reads what is there for a caller who does so by itself; 0: no more will come.
