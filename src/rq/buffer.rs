@@ -2,12 +2,13 @@
 
 use super::ledger::Ledger;
 use crate::sys::{Errno, Result};
-use std::collections::VecDeque;
 
 /// A first-in first-out buffer that drops its oldest value for a new one when it is full.
 pub struct Buffer {
     idx: Box<[u8]>,
-    values: VecDeque<Vec<u8>>,
+    /// A ring once it is full: the oldest is overwritten where it lies.
+    values: Vec<Vec<u8>>,
+    oldest: usize,
     received: u64,
     discarded: u64,
     bytes: usize,
@@ -26,8 +27,8 @@ impl Buffer {
     /// Errors: `ENOBUFS` beyond the limit of `memory`.
     pub fn new(idx: &[u8], memory: &Ledger) -> Result<Buffer> {
         memory.take(BUFFER_COST + idx.len() as u64)?;
-        let values = VecDeque::new();
-        Ok(Buffer { idx: idx.into(), values, received: 0, discarded: 0, bytes: 0 })
+        let values = Vec::new();
+        Ok(Buffer { idx: idx.into(), values, oldest: 0, received: 0, discarded: 0, bytes: 0 })
     }
 
     pub fn idx(&self) -> &[u8] {
@@ -36,7 +37,8 @@ impl Buffer {
 
     /// The values, oldest first.
     pub fn values(&self) -> impl Iterator<Item = &[u8]> {
-        self.values.iter().map(Vec::as_slice)
+        let (newer, older) = self.values.split_at(self.oldest);
+        older.iter().chain(newer).map(Vec::as_slice)
     }
 
     pub fn held(&self) -> usize {
@@ -63,48 +65,30 @@ impl Buffer {
     /// Errors: `ENOBUFS` beyond the limit of `memory`, `ENOMEM`, nothing having changed.
     pub fn push(&mut self, value: &[u8], length: usize, memory: &Ledger) -> Result<bool> {
         let is_full = self.values.len() == length;
-        let old = if is_full { self.values.pop_front() } else { None };
-        let old_length = old.as_ref().map_or(0, Vec::len);
-        match self.slot(old, value.len(), memory) {
-            Ok(mut slot) => {
-                slot.extend_from_slice(value);
-                self.values.push_back(slot);
-                self.bytes = self.bytes - old_length + value.len();
-                self.received += 1;
-                self.discarded += u64::from(is_full);
-                Ok(is_full)
-            }
-            Err((error, old)) => {
-                if let Some(old) = old {
-                    self.values.push_front(old);
-                }
-                Err(error)
-            }
+        if is_full {
+            self.overwrite(value, memory)?;
+        } else {
+            self.values.try_reserve(1).map_err(|_| Errno(libc::ENOMEM))?;
+            self.values.push(copy(value, 0, memory)?);
         }
+        self.bytes += value.len();
+        self.received += 1;
+        self.discarded += u64::from(is_full);
+        Ok(is_full)
     }
 
-    /// Room for a value of this length, out of the memory of an old one where that fits.
-    fn slot(
-        &mut self,
-        old: Option<Vec<u8>>,
-        length: usize,
-        memory: &Ledger,
-    ) -> std::result::Result<Vec<u8>, (Errno, Option<Vec<u8>>)> {
-        let old = match old {
-            Some(mut old) if fits(old.capacity(), length) => {
-                old.clear();
-                return Ok(old);
-            }
-            old => old,
-        };
-        let mut slot = Vec::new();
-        if slot.try_reserve_exact(length).and(self.values.try_reserve(1)).is_err() {
-            return Err((Errno(libc::ENOMEM), old));
+    fn overwrite(&mut self, value: &[u8], memory: &Ledger) -> Result<()> {
+        let old = &mut self.values[self.oldest];
+        let old_length = old.len();
+        if fits(old.capacity(), value.len()) {
+            old.clear();
+            old.extend_from_slice(value);
+        } else {
+            *old = copy(value, cost(old), memory)?;
         }
-        match memory.exchange(old.as_ref().map_or(0, cost), cost(&slot)) {
-            Ok(()) => Ok(slot),
-            Err(error) => Err((error, old)),
-        }
+        self.bytes -= old_length;
+        self.oldest = if self.oldest + 1 == self.values.len() { 0 } else { self.oldest + 1 };
+        Ok(())
     }
 
     /// Forgets all of it.
@@ -112,6 +96,17 @@ impl Buffer {
         let values: u64 = self.values.iter().map(cost).sum();
         memory.give(BUFFER_COST + self.idx.len() as u64 + values);
     }
+}
+
+/// A copy of a value, which takes the place of what has cost `old`.
+///
+/// Errors: `ENOMEM`; `ENOBUFS`.
+fn copy(value: &[u8], old: u64, memory: &Ledger) -> Result<Vec<u8>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(value.len()).map_err(|_| Errno(libc::ENOMEM))?;
+    copy.extend_from_slice(value);
+    memory.exchange(old, cost(&copy))?;
+    Ok(copy)
 }
 
 fn fits(capacity: usize, length: usize) -> bool {

@@ -6,6 +6,7 @@ use super::shard::{Limits, Shard};
 use super::{Config, Policy, Stats};
 use crate::readiness::Readiness;
 use crate::sys::{Errno, Result};
+use std::cmp::Ordering;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::iter;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -20,7 +21,7 @@ const SHARDS: usize = 64;
 const LENGTH_MAX: usize = 1 << 24;
 
 pub struct Store {
-    /// By name.
+    /// In order.
     groups: Vec<Group>,
     shards: Box<[Line]>,
     /// Keys may come from the network: nobody who does not know its seeds can make all of them meet
@@ -47,7 +48,7 @@ impl Store {
     /// Errors: `EINVAL` for no groups, one twice, a length of 0 or beyond 16,777,216.
     pub fn new(groups: &[&[u8]], config: &Config) -> Result<Store> {
         let mut names = groups.to_vec();
-        names.sort_unstable();
+        names.sort_unstable_by(|one, other| in_order(one, other));
         let is_twice = names.windows(2).any(|pair| pair[0] == pair[1]);
         if names.is_empty() || is_twice || !(1..=LENGTH_MAX).contains(&config.length) {
             return Err(Errno(libc::EINVAL));
@@ -70,7 +71,7 @@ impl Store {
 
     /// Where the group of this name is. Errors: `ENOENT` when there is none.
     pub fn group(&self, name: &[u8]) -> Result<usize> {
-        let found = self.groups.binary_search_by(|group| group.name.as_ref().cmp(name));
+        let found = self.groups.binary_search_by(|group| in_order(&group.name, name));
         found.map_err(|_| Errno(libc::ENOENT))
     }
 
@@ -239,6 +240,11 @@ impl Store {
         // Other bits than those that find the place in the shard.
         self.shards[(hash >> 32) as usize & (self.shards.len() - 1)].lock()
     }
+}
+
+/// By length first: names of different lengths, as most are, need not be read.
+fn in_order(one: &[u8], other: &[u8]) -> Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 impl Group {

@@ -3,16 +3,15 @@
 import errno
 import os
 import select
-import sys
 import threading
 import time
-from functools import partial
 
 from pyhelpers import _waiting
-from pyhelpers._arguments import milliseconds, number
+from pyhelpers._arguments import number
 from pyhelpers._backend import backend
 from pyhelpers._bare_pickles import BarePickles
-from pyhelpers._handles import Handle
+from pyhelpers._deadlines import Deadline
+from pyhelpers._pipe import MessageLost, MessageRejected, Pipe
 from pyhelpers._pipe_rooms import Inbox, Outbox
 from pyhelpers._serializers import serializer as chosen
 
@@ -44,43 +43,7 @@ _UNDIVIDED = 2048
 _NAP = 0.02
 
 _SLICE, _FOREVER = _waiting.SLICE, -1
-
-#: What hinders a pipe from being opened, in the words of this class.
-_REFUSALS = {
-    errno.EEXIST: "what is there is no named pipe",
-    errno.EPERM: "the named pipe belongs to another user, and any_owner is not set",
-}
-
-
-class MessageLost(OSError):
-    """A message will not come: its writer, or the reader that had begun to read it, has ended, or
-    its writer gave it up. ``errno`` is ECONNABORTED. The next receive goes on."""
-
-
-class MessageRejected(OSError):
-    """What came was no message, or one longer than ``max_message``, and was thrown away. ``errno``
-    is EBADMSG. The next receive goes on."""
-
-
-_KINDS = {errno.ECONNABORTED: MessageLost, errno.EBADMSG: MessageRejected}
-
-
-class _Pipe(Handle):
-    """An open pipe of the library."""
-
-    def __init__(self, path, max_message, flags):
-        config = backend.sized("npipe_config_t")
-        config.message_max = max_message
-        config.flags = flags
-        new = partial(_lib.npipe_new, _c_path(path), backend.ref(config))
-        try:
-            super(_Pipe, self).__init__("the NamedPipeWrapper", "npipe_t", new, _lib.npipe_close)
-        except OSError as error:
-            raise OSError(error.errno, _REFUSALS.get(error.errno, error.strerror), path)
-
-    def is_inherited(self):
-        """Whether it belongs to the process that this one was forked from."""
-        return os.getpid() != self._pid
+_NEVER = Deadline(None)
 
 
 class NamedPipeWrapper(object):
@@ -151,7 +114,9 @@ class NamedPipeWrapper(object):
             if self._is_closed:
                 raise OSError(errno.EBADF, "the NamedPipeWrapper is closed")
             if self._pipe is None:
-                self._pipe = _Pipe(self.pipe_path, self._max_message, self._flags)
+                self._pipe = Pipe(
+                    self.pipe_path, message_max=self._max_message, flags=self._flags
+                )
             return self._pipe
 
     def _own(self):
@@ -164,6 +129,10 @@ class NamedPipeWrapper(object):
         is for a fork."""
         if not pipe.is_inherited():
             pipe.check(-errno.EBADF)
+        # The parent's locks may have been held, and what it read is its own.
+        self._lock, self._reading = threading.Lock(), threading.Lock()
+        if self._bare is not None:
+            self._bare = BarePickles(self._max_message)
         with self._lock:
             if self._pipe is pipe:
                 self._pipe = None
@@ -195,14 +164,13 @@ class NamedPipeWrapper(object):
         if size <= _UNDIVIDED and timeout is None:
             code = _send(pipe.value, outbox.messages, 1, 0)
             if code < 0:
-                code = self._send(pipe, outbox.messages, 1, None, _SLICE)
+                code = self._send_in_time(pipe, outbox.messages, 1, None, _SLICE)
         else:
-            code = self._send(pipe, outbox.messages, 1, timeout, _FOREVER)
+            slice_ms = _SLICE if size <= _UNDIVIDED else _FOREVER
+            code = self._send_in_time(pipe, outbox.messages, 1, timeout, slice_ms)
         if outbox.size <= _KEPT:
             self._outboxes.append(outbox)
-        if code < 0:
-            self._fail(pipe, code)
-        return code > 0
+        return pipe.check(code) > 0
 
     def send_many(self, objs, timeout=None):
         """Sends objects, an iterable of what :meth:`send` takes, in order. Gives how many were
@@ -222,26 +190,24 @@ class NamedPipeWrapper(object):
             done = 0
             while done < len(batch):
                 rest, count = outbox.rest(done), len(batch) - done
-                code = self._send(pipe, rest, count, timeout, slice_ms)
-                if code < 0 and not sent:
-                    self._fail(pipe, code)
+                code = self._send_in_time(pipe, rest, count, timeout, slice_ms)
                 if code <= 0:
-                    return sent
+                    return sent or pipe.check(code)
                 done += code
                 sent += code
         return sent
 
-    def _send(self, pipe, messages, count, timeout, slice_ms):
-        """What the library answers when nothing is left to be waited for."""
-        deadline = _deadline(timeout)
+    def _send_in_time(self, pipe, messages, count, timeout, slice_ms):
+        """What the library answers when there is nothing left to wait for."""
+        deadline = Deadline(timeout)
         while True:
-            code = _send(pipe.value, messages, count, _until(deadline, slice_ms))
+            code = _send(pipe.value, messages, count, deadline.left_ms(slice_ms))
             if code == -errno.EBADF:
                 pipe = self._renewed(pipe)
             elif code not in _waiting.NOTHING:
                 return code
-            elif deadline is not None and _waiting.now() >= deadline:
-                return _out_of_time(timeout)
+            elif deadline.is_over():
+                return deadline.code
 
     # Receiving
 
@@ -253,18 +219,18 @@ class NamedPipeWrapper(object):
         :class:`MessageLost`; :class:`MessageRejected`; what ``loads`` raises, which costs this
         message alone; pickle.UnpicklingError for what is no pickle where there are no frames.
         """
-        deadline = None if timeout is None else _deadline(timeout)
+        deadline = _NEVER if timeout is None else Deadline(timeout)
         if self._bare is not None:
-            return self._loads(self._receive_bare(timeout, deadline))
+            return self._loads(self._receive_bare(deadline))
         pipe = self._pipe or self._opened()
         try:
             inbox = self._inboxes.pop()
         except IndexError:
             inbox = Inbox(_ROOM, self._by_views)
-        wait_ms = _SLICE if deadline is None else _until(deadline, _SLICE)
+        wait_ms = deadline.left_ms(_SLICE)
         code = _receive(pipe.value, inbox.spans, 1, inbox.data, inbox.size, wait_ms, inbox.need)
         if code <= 0:
-            inbox = self._receive_on(pipe, inbox, code, timeout, deadline)
+            inbox = self._receive_on(pipe, inbox, code, deadline)
         try:
             start, length = inbox.words
             return self._loads(inbox.payload[start : start + length])
@@ -273,28 +239,28 @@ class NamedPipeWrapper(object):
             if inbox.size <= _KEPT:
                 self._inboxes.append(inbox)
 
-    def _receive_on(self, pipe, inbox, code, timeout, deadline):
+    def _receive_on(self, pipe, inbox, code, deadline):
         """Goes on after a call that gave this code and no message. Gives the inbox with one."""
         while code <= 0:
             if code == -errno.EMSGSIZE:
                 inbox = inbox.grown()
             else:
-                pipe = self._check_wait(pipe, code, timeout, deadline)
-            wait_ms = _until(deadline, _SLICE)
+                pipe = self._check_wait(pipe, code, deadline)
+            wait_ms = deadline.left_ms(_SLICE)
             code = _receive(pipe.value, inbox.spans, 1, inbox.data, inbox.size, wait_ms, inbox.need)
         return inbox
 
-    def _check_wait(self, pipe, code, timeout, deadline):
+    def _check_wait(self, pipe, code, deadline):
         """The pipe to wait at after a receive that gave this code. Raises what ends the wait."""
         if code == -errno.EBADF:
             return self._renewed(pipe)
         if code not in _waiting.NOTHING:
-            self._fail(pipe, code)
-        if deadline is not None and _waiting.now() >= deadline:
-            self._fail(pipe, _out_of_time(timeout))
+            pipe.check(code)
+        if deadline.is_over():
+            pipe.check(deadline.code)
         return pipe
 
-    def _receive_bare(self, timeout, deadline):
+    def _receive_bare(self, deadline):
         """The bytes of the next bare pickle."""
         pipe = self._pipe or self._opened()
         while True:
@@ -303,8 +269,8 @@ class NamedPipeWrapper(object):
                 code, pickled = self._read_bare(pipe)
             if pickled is not None:
                 return pickled
-            pipe = self._check_wait(pipe, code, timeout, deadline)
-            self._wait(pipe, _until(deadline, _SLICE))
+            pipe = self._check_wait(pipe, code, deadline)
+            self._wait(pipe, deadline.left_ms(_SLICE))
 
     def _read_bare(self, pipe):
         """The bytes of the next bare pickle that is there, or None; and the last code."""
@@ -394,13 +360,6 @@ class NamedPipeWrapper(object):
         pyhelpers.h."""
         return self._own().stats("npipe_stats_t", _lib.npipe_stats)
 
-    def _fail(self, pipe, code):
-        """Raises what a code means."""
-        kind = _KINDS.get(-code)
-        if kind:
-            raise kind(-code, backend.text(_lib.ph_strerror(code)), self.pipe_path)
-        pipe.check(code)
-
     def __reduce__(self):
         # A copy would end the original when it ends.
         raise TypeError("a NamedPipeWrapper can be neither copied nor pickled")
@@ -420,36 +379,3 @@ def _next_batch(datas, start):
         size += len(datas[end])
         end += 1
     return datas[start:end]
-
-
-def _deadline(timeout):
-    """ValueError for what is no time."""
-    if timeout is None:
-        return None
-    milliseconds(timeout)
-    return _waiting.now() + timeout
-
-
-def _until(deadline, slice_ms):
-    """Milliseconds until then, at most ``slice_ms`` unless that is for ever."""
-    if deadline is None:
-        return slice_ms
-    left = milliseconds(max(0, deadline - _waiting.now()))
-    return left if slice_ms < 0 else min(left, slice_ms)
-
-
-def _out_of_time(timeout):
-    return -errno.EAGAIN if timeout == 0 else -errno.ETIMEDOUT
-
-
-def _c_path(path):
-    """A path as C takes it. ValueError for one with a zero byte, as of Python's own functions."""
-    if hasattr(os, "fsencode"):
-        path = os.fsencode(path)
-    elif isinstance(path, type(u"")):
-        path = path.encode(sys.getfilesystemencoding() or "utf-8")
-    if not isinstance(path, bytes):
-        raise TypeError("path must be str or bytes, not %s" % type(path).__name__)
-    if b"\0" in path:
-        raise ValueError("a path must not contain a zero byte")
-    return path
