@@ -27,6 +27,7 @@ use crate::log::Level;
 use crate::sink::Sink;
 use crate::sys::addr::Addr;
 use crate::sys::mmsg::PAYLOAD_MAX;
+use crate::sys::poll::Patience;
 use crate::sys::socket::{check_open, Switch, UdpSocket};
 use crate::sys::{clock, thread, Errno, Result};
 use crate::udp::batch::View;
@@ -36,7 +37,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A UDP socket served by native threads.
 ///
@@ -166,8 +167,7 @@ impl Handler {
         timeout_ms: i32,
         mut visit: impl FnMut(View<'_>, i64) -> usize,
     ) -> Result<usize> {
-        let started = Instant::now();
-        let mut left_ms = timeout_ms;
+        let patience = Patience::new(timeout_ms);
         loop {
             if self.shared.is_closed() {
                 return Err(self.shared.closed_reason());
@@ -175,16 +175,9 @@ impl Handler {
             if let Some(taken) = self.pop(&mut visit) {
                 return Ok(taken);
             }
-            if left_ms == 0 {
-                return Err(Errno(if timeout_ms == 0 { libc::EAGAIN } else { libc::ETIMEDOUT }));
-            }
-            let readiness = self.shared.readiness()?;
-            let is_ready = readiness.wait(left_ms, || self.shared.has_news())?;
-            if timeout_ms > 0 {
-                // Another consumer may have been faster: the wait goes on with what is left of it.
-                let gone = i32::try_from(started.elapsed().as_millis()).unwrap_or(i32::MAX);
-                left_ms = if is_ready { timeout_ms.saturating_sub(gone).max(0) } else { 0 };
-            }
+            // Another consumer may have been faster: the wait goes on with what is left of it.
+            let left = patience.left()?;
+            self.shared.readiness()?.wait(left, || self.shared.has_news())?;
         }
     }
 

@@ -19,7 +19,7 @@ use crate::log::{Level, Logger};
 use crate::sys::addr::Addr;
 use crate::sys::mmsg::{Arrival, Departure, PAYLOAD_MAX};
 use crate::sys::multicast::Setting;
-use crate::sys::poll;
+use crate::sys::poll::Patience;
 use crate::sys::socket::{Opening, Switch, UdpSocket};
 use crate::sys::{clock, single, Errno, Result};
 use crate::udp::batch::View;
@@ -222,7 +222,7 @@ impl Peer {
             let _alone = self.write();
             open.turn_on_gro();
         }
-        let deadline = clock::monotonic().saturating_add(i64::from(timeout_ms) * 1_000_000);
+        let patience = Patience::new(timeout_ms);
         let mut futile = 0;
         loop {
             let may_wait = timeout_ms != 0;
@@ -240,13 +240,7 @@ impl Peer {
             if futile > FUTILE_WAITS {
                 std::thread::sleep(FUTILE_PAUSE);
             }
-            let left_ms = match timeout_ms {
-                ..0 => -1,
-                _ => poll::timeout_ms(deadline - clock::monotonic()),
-            };
-            if left_ms == 0 {
-                return Err(Errno(libc::ETIMEDOUT));
-            }
+            let left_ms = patience.left()?;
             // An error that none of our calls has met would end every wait at once.
             if open.wait(left_ms)? && self.errors.drain(&open.socket) == 0 {
                 futile += 1;
