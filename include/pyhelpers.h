@@ -37,6 +37,11 @@
 #define PH_ERESOLVE -4098
 
 /**
+ * libvirt.so.0 is not installed; `ph_strerror` names the package that has it.
+ */
+#define PH_ENOLIBVIRT -4099
+
+/**
  * Version of the ABI: raised when a symbol, a structure or a meaning changes in a way that a
  * program built before would notice.
  */
@@ -367,6 +372,19 @@
 #define RQ_LINES 1
 
 /**
+ * For `flags` of the configuration: plain bytes, for a peer that knows nothing of frames. Each
+ * message sent is one write, continued when it is longer than there is room; each one received is
+ * what one read gives, at most 65,536 bytes. Nothing keeps those of several writers, or readers,
+ * apart, and nobody tells of losses.
+ */
+#define NPIPE_UNFRAMED 1
+
+/**
+ * For `flags` of the configuration: a FIFO of another user's will do.
+ */
+#define NPIPE_ANY_OWNER 2
+
+/**
  * A socket for messages to and from all neighbours, by broadcast or to a multicast group. Made by
  * `bcast_new`, ended by `bcast_close`. The value is a token, never an address.
  */
@@ -380,6 +398,23 @@ typedef struct bcast_t bcast_t;
  * is stale, made up or of another kind gives -EBADF. An id is good until the poll after the one that gave its last event.
  */
 typedef struct evloop_t evloop_t;
+
+/**
+ * A named pipe (FIFO, fifo(7)) that carries messages between processes of one host. Made by
+ * `npipe_new`, ended by `npipe_close`. The value is a token, never an address.
+ *
+ * One handle sends and receives, from any threads; any number of processes may do either. Each
+ * message reaches exactly one reader, whole, and those of several writers never mix. A process that
+ * ends in the middle of a message, killed or not, loses that one, and a reader is told; what was
+ * sent and not read stays in the pipe as long as anybody has it open.
+ *
+ * On the pipe a message is a row of packets of at most 4,096 bytes, each one write in packet mode
+ * (pipe(2), O_DIRECT) with 24 bytes before its payload, little-endian: "npm1"; a byte with 1 for the
+ * message's first packet, 2 for its last, 4 for one given up; three bytes 0; 8 of an id; 8 of the
+ * message's length. Writers lock byte 0 of the FIFO for a message, readers byte 1 (fcntl(2),
+ * F_OFD_SETLK).
+ */
+typedef struct npipe_t npipe_t;
 
 /**
  * A UDP socket that the caller's own threads receive from and send to; it never waits unless asked
@@ -397,6 +432,12 @@ typedef struct rq_t rq_t;
  * `udph_close`. The value is a token, never an address.
  */
 typedef struct udph_t udph_t;
+
+/**
+ * Connections to hosts with virtual machines ("domains"), by libvirt. Made by `virt_new`, ended by
+ * `virt_close`. The value is a token, never an address.
+ */
+typedef struct virt_t virt_t;
 
 /**
  * Called with each log message.
@@ -1337,6 +1378,140 @@ typedef struct {
      */
     uint32_t reserved;
 } rq_feed_stats_t;
+
+/**
+ * How a named pipe works. Set `size` to sizeof(npipe_config_t) and the rest to 0, which means the
+ * default everywhere, then what should differ.
+ */
+typedef struct {
+    /**
+     * sizeof(npipe_config_t). Fields are only ever added at the end; what this library does not
+     * know must be 0.
+     */
+    size_t size;
+    /**
+     * Bytes of the longest message that is sent or received; default 1 GiB. Memory is taken as a
+     * message comes, whatever length it claims.
+     */
+    uint64_t message_max;
+    /**
+     * NPIPE_UNFRAMED, NPIPE_ANY_OWNER.
+     */
+    uint32_t flags;
+} npipe_config_t;
+
+/**
+ * Where something lies in the buffer that the caller gave.
+ */
+typedef struct {
+    /**
+     * Bytes from the buffer's beginning.
+     */
+    size_t offset;
+    size_t len;
+} ph_span_t;
+
+/**
+ * Counts since the handle was made.
+ */
+typedef struct {
+    /**
+     * sizeof(npipe_stats_t), set by the caller.
+     */
+    size_t size;
+    /**
+     * Messages sent whole, and their bytes.
+     */
+    uint64_t sent;
+    uint64_t sent_bytes;
+    /**
+     * Messages for which there was no reader, or that were begun and given up.
+     */
+    uint64_t unsent;
+    /**
+     * Messages handed to the caller, and their bytes.
+     */
+    uint64_t received;
+    uint64_t received_bytes;
+    /**
+     * Messages that were begun and not ended: -ECONNABORTED.
+     */
+    uint64_t lost;
+    /**
+     * Reads that gave no message, or one that is too long: -EBADMSG.
+     */
+    uint64_t rejected;
+} npipe_stats_t;
+
+/**
+ * Set `size` to sizeof(virt_config_t) and the rest to 0, which means the default everywhere, then what
+ * should differ.
+ */
+typedef struct {
+    /**
+     * sizeof(virt_config_t). Fields are only ever added at the end; what this library does not
+     * know must be 0.
+     */
+    size_t size;
+    /**
+     * The longest that a call takes, in milliseconds; default 5,000.
+     */
+    uint32_t timeout_ms;
+    /**
+     * 0.
+     */
+    uint32_t flags;
+} virt_config_t;
+
+/**
+ * A domain's state and share of its host: libvirt's virDomainInfo.
+ */
+typedef struct {
+    /**
+     * sizeof(virt_info_t), set by the caller.
+     */
+    size_t size;
+    /**
+     * virDomainState: 0 none, 1 running, 2 blocked, 3 paused, 4 being shut down, 5 shut off, 6 crashed,
+     * 7 suspended by its guest.
+     */
+    uint32_t state;
+    /**
+     * Virtual CPUs.
+     */
+    uint32_t vcpus;
+    /**
+     * Memory that it may have, and has, in KiB.
+     */
+    uint64_t max_memory_kib;
+    uint64_t memory_kib;
+    /**
+     * CPU time used, in nanoseconds.
+     */
+    uint64_t cpu_time_ns;
+} virt_info_t;
+
+/**
+ * Counts since it was made.
+ */
+typedef struct {
+    /**
+     * sizeof(virt_stats_t), set by the caller.
+     */
+    size_t size;
+    /**
+     * Connections opened, those opened again among them.
+     */
+    uint64_t connects;
+    /**
+     * Times that a host was asked for a domain by its name; on a kept connection, once for each.
+     */
+    uint64_t lookups;
+    /**
+     * Calls of virt_get_info, virt_suspend, virt_resume and virt_list for a host that is connected.
+     */
+    uint64_t calls;
+} virt_stats_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -2496,6 +2671,218 @@ int32_t rq_feed_stop(rq_t *q, int64_t feed);
  * Returns 0. Errors: -EBADF, for a second close too. Thread safety: any thread.
  */
 int32_t rq_close(rq_t *q);
+
+/**
+ * Makes a handle for the FIFO at `path`, and the FIFO, which its user alone may use (0600), if
+ * nothing is there. It is opened when it is first used.
+ *
+ * `path`: a symbolic link is not followed. `config`: NULL for the defaults. `out`: the caller's;
+ * gets the handle.
+ *
+ * Returns 0. Errors: -EEXIST when what is there is no FIFO; -EPERM when it is another user's;
+ * -ENOENT when the directory is missing; -EACCES; -ENOTDIR; -ENAMETOOLONG; -EINVAL for NULL or a bad
+ * configuration; -EMFILE when descriptors are short, or 65,536 handles are open. `out` is written on
+ * success only. Thread safety: any thread.
+ */
+int32_t npipe_new(const char *path,
+                  const npipe_config_t *config,
+                  npipe_t **out);
+
+/**
+ * Sends `n` messages, in order.
+ *
+ * `messages`, `n`: the caller's; an empty message is one. `timeout_ms`: how long to wait for room
+ * in a full pipe, and for other writers to end their messages; -1 for ever, 0 not at all. A message
+ * once begun is given up when the readers take nothing of it for `timeout_ms`, but for 1,000 ms at
+ * least, and its reader is told that it is lost. SIGPIPE is never raised.
+ *
+ * Returns how many were sent whole: they are in the pipe, for whichever reader comes to them. 0: at
+ * once, as there is no reader, or the last one ended in the middle of the first message. Fewer than
+ * `n`: the next one is refused, and sending from it on tells why. With `n` 0: 1 when there is a
+ * reader, otherwise 0.
+ *
+ * Errors, about the first one: -EAGAIN with `timeout_ms` 0, and -ETIMEDOUT, when there is no room,
+ * or another writer in a message; -ETIMEDOUT when it was given up; -EMSGSIZE for more than
+ * `message_max` (with NPIPE_UNFRAMED any length will do); -EINTR when a signal handler ran during
+ * the wait (a message once begun is given up for that only if no reader takes anything of it for
+ * another 1,000 ms); -ESHUTDOWN when the handle is closed meanwhile; -EEXIST, -EPERM, -EACCES for
+ * what is at the path by now; -EMFILE; -EINVAL for NULL or a timeout below -1; -EBADF.
+ * Thread safety: any thread; one sends while others wait.
+ */
+int32_t npipe_send(npipe_t *h, const ph_bytes_t *messages, size_t n, int32_t timeout_ms);
+
+/**
+ * Receives up to `n` whole messages that are there, waiting for a first one, however many writers
+ * come and go. From the first call on the handle counts as a reader.
+ *
+ * `messages`, `n`: the caller's, at least 1; filled from the first on. `out`, `cap`: the caller's;
+ * gets the messages one after the other, where `messages` says; what lies behind them may be
+ * written to as well. `timeout_ms`: how long to wait, -1 for ever, 0 not at all. `need`: NULL, or
+ * the caller's; written with -EMSGSIZE only.
+ *
+ * When the path was removed, or another FIFO was made there, the reader goes over to that one as
+ * soon as the old one is empty, and makes it if nothing is there.
+ *
+ * When the time is over in the middle of a message, what has come is kept for the next call; until
+ * it is whole, other readers wait.
+ *
+ * Returns how many. Errors: -EAGAIN when there is none; -ETIMEDOUT when the time is over; -EMSGSIZE
+ * when the next one takes more than `cap`, namely `*need` bytes, nothing being lost; -ECONNABORTED
+ * when a message was lost, as its writer ended or gave up, or the reader that had begun it ended; -EBADMSG when
+ * bytes that are no message, or a message longer than `message_max`, were thrown away (after both
+ * the next call goes on behind it); -EINTR when a signal handler ran during the wait; -ESHUTDOWN
+ * when the handle is closed meanwhile; -ENOENT when the directory has gone; -EEXIST, -EPERM, -EACCES
+ * for what is at the path by now; -EMFILE; -ENOMEM, the message being lost; -EINVAL for NULL, `n` 0
+ * or a timeout below -1; -EBADF. Thread safety: any thread; each message goes to one caller.
+ */
+int32_t npipe_receive(npipe_t *h,
+                      ph_span_t *messages,
+                      size_t n,
+                      uint8_t *out,
+                      size_t cap,
+                      int32_t timeout_ms,
+                      size_t *need);
+
+/**
+ * A descriptor to wait on beside others (poll(2), epoll(7)): readable while `npipe_receive` has
+ * something to do. Of several readers all are woken for a message that one of them gets; while that
+ * one is in it, the others' stay readable. It belongs to the handle, is good until `npipe_close`,
+ * and must not be read. From the first call on the handle counts as a reader.
+ *
+ * Errors: -EMFILE; as `npipe_new` for what is at the path by now; -EBADF. Thread safety: any thread.
+ */
+int32_t npipe_fd(npipe_t *h);
+
+/**
+ * Reads all counts. `out`: the caller's, its `size` set; as much is written as that says.
+ *
+ * Returns 0. Errors: -EINVAL for NULL or a `size` not set; -EBADF. Thread safety: any thread.
+ */
+int32_t npipe_stats(npipe_t *h, npipe_stats_t *out);
+
+/**
+ * Closes the handle; the FIFO stays where it is. Calls that wait inside end with -ESHUTDOWN; a
+ * message in the middle of being sent is given up. A message that was begun to be received, or that
+ * was kept, is lost.
+ *
+ * Returns 0. Errors: -EBADF. Thread safety: any thread.
+ */
+int32_t npipe_close(npipe_t *h);
+
+/**
+ * Makes a client without any connection. libvirt itself is loaded by the first `virt_connect`.
+ *
+ * `config`: NULL for the defaults. `out`: the caller's; gets the handle.
+ *
+ * Returns 0. Errors: -EINVAL for a bad configuration or NULL; -EMFILE. `out` is written on success
+ * only. Thread safety: any thread.
+ */
+int32_t virt_new(const virt_config_t *config, virt_t **out);
+
+/**
+ * Connects to a host, and keeps the connection for the calls that name it. It is watched by libvirt's
+ * keep-alive messages; when it has died, the next call opens it again.
+ *
+ * `host`: NUL-terminated; the caller's name for it, any text. A name that is connected already is
+ * connected anew, and on success what was there is closed when its last call has ended. `uri`:
+ * NUL-terminated; where to (<https://libvirt.org/uri.html>), as "qemu+ssh://root@example.com/system"; NULL
+ * or "" for libvirt's own default.
+ *
+ * Returns 0. Errors: PH_ENOLIBVIRT when libvirt.so.0 is not installed, -ENOSYS when it is older than
+ * 0.9.13; -EPROTONOSUPPORT for a kind of URI that libvirt does not know; -EINVAL for a bad one, or NULL
+ * for `host`; -ECONNREFUSED, -EHOSTUNREACH, -ENOENT for a Unix socket that is not there, PH_ENONAME,
+ * PH_ERESOLVE and others as the system says; -EACCES when the daemon does not let the caller in;
+ * -ETIMEDOUT; -EAGAIN when no thread can be started, or too many hang in attempts that only the system
+ * can end; -EIO for all else, as ssh's failures; -ESHUTDOWN; -EBADF. libvirt's own words go to the log, at
+ * PH_LOG_WARNING. Thread safety: any thread.
+ */
+int32_t virt_connect(virt_t *h,
+                     const char *host,
+                     const char *uri);
+
+/**
+ * Reads a domain's state and share of its host.
+ *
+ * The connection is kept, and so is what libvirt knows of the domain, by its UUID: a name is looked up
+ * once on each connection, and anew when the domain is gone. One that is renamed keeps its old name here
+ * until then. A dead connection is opened again, once, within the call's time.
+ *
+ * A daemon that does not answer in time loses the connection: other calls that wait for it go on
+ * over a new one, within their own times. A signal handler does not end the wait.
+ *
+ * `host`: as it was connected. `domain`: NUL-terminated. `out`: the caller's, its `size` set; as much
+ * is written as that says, and on success only.
+ *
+ * Returns 0. Errors: -ENOTCONN for a host that was never connected; -ENOENT when it has no such
+ * domain; -ETIMEDOUT; those of `virt_connect` when the connection is opened again; -EACCES, -EOPNOTSUPP,
+ * -EIO and others as libvirt says (its words go to the log); -EINVAL for NULL or a `size` not set;
+ * -ESHUTDOWN when closed during the call; -EBADF. Thread safety: any thread; those of several run
+ * together.
+ */
+int32_t virt_get_info(virt_t *h,
+                      const char *host,
+                      const char *domain,
+                      virt_info_t *out);
+
+/**
+ * Stops a domain's CPUs; its memory stays. One that is suspended already stays so.
+ *
+ * `host`, `domain`: as `virt_get_info`.
+ *
+ * Returns 0. Errors: as `virt_get_info`; -EBUSY when the domain's state does not allow it, as that of one
+ * that does not run. After -ETIMEDOUT, -ESHUTDOWN or -EIO it may have happened or not.
+ * Thread safety: any thread.
+ */
+int32_t virt_suspend(virt_t *h,
+                     const char *host,
+                     const char *domain);
+
+/**
+ * Has a suspended domain go on.
+ *
+ * `host`, `domain`: as `virt_get_info`.
+ *
+ * Returns 0. Errors: as `virt_suspend`; what libvirt's driver says of one that is not suspended (-EBUSY,
+ * -EIO). Thread safety: any thread.
+ */
+int32_t virt_resume(virt_t *h,
+                    const char *host,
+                    const char *domain);
+
+/**
+ * Reads the names of all domains of a host, running or not, in the order of their bytes.
+ *
+ * `host`: as `virt_get_info`. `names`, `n`: the caller's array; each entry gets where its name lies in
+ * `out`, without a NUL. `out`, `cap`: the caller's buffer. NULL only with 0. `need`: how many entries and
+ * bytes there are; written on success and with -EMSGSIZE; may be NULL.
+ *
+ * Returns how many domains there are. Errors: -EMSGSIZE when `n` or `cap` is too small, nothing but
+ * `need` being written; each call asks the host anew; those of `virt_get_info`. Thread safety: any
+ * thread.
+ */
+int64_t virt_list(virt_t *h,
+                  const char *host,
+                  ph_span_t *names,
+                  size_t n,
+                  uint8_t *out,
+                  size_t cap,
+                  ph_need_t *need);
+
+/**
+ * Reads all counts. `out`: the caller's, its `size` set; as much is written as that says.
+ *
+ * Returns 0. Errors: -EINVAL for NULL or a `size` not set; -EBADF. Thread safety: any thread.
+ */
+int32_t virt_stats(virt_t *h, virt_stats_t *out);
+
+/**
+ * Ends it, and closes all connections; a daemon that does not answer is not waited for longer than a
+ * quarter of a second. From the first moment on every other call with this handle, from any thread,
+ * answers -EBADF; calls that wait inside end with -ESHUTDOWN.
+ *
+ * Returns 0. Errors: -EBADF, for a second close too. Thread safety: any thread.
+ */
+int32_t virt_close(virt_t *h);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -11,6 +11,8 @@
 //! - [`evloop`]: the event loop, with timers and TCP.
 //! - [`rq`]: the receive queue, which keeps the last messages of each sender.
 //! - [`stopwatch`]: elapsed time, and ticks that do not drift.
+//! - [`npipe`]: the named pipe, through which messages go between processes of one host.
+//! - [`virt`]: domains of libvirt, on connections that are kept.
 //! - [`ffi`]: the C ABI: handles, error codes, and a thin file for each prefix of
 //!   `include/pyhelpers.h`, which is generated from it.
 //!
@@ -22,9 +24,11 @@ pub mod evloop;
 pub mod ffi;
 pub mod histogram;
 pub mod log;
+pub mod npipe;
 pub mod readiness;
 pub mod rq;
 pub mod sink;
 pub mod stopwatch;
 pub mod sys;
 pub mod udp;
+pub mod virt;

@@ -17,6 +17,7 @@ mod bcast;
 mod datagram;
 mod evloop;
 mod handles;
+mod npipe;
 mod peer;
 mod ph;
 mod rq;
@@ -24,16 +25,19 @@ mod sized;
 mod stopwatch;
 mod tcp;
 mod udph;
+mod virt;
 
 pub use bcast::*;
 pub use datagram::*;
 pub use evloop::*;
+pub use npipe::*;
 pub use peer::*;
 pub use ph::*;
 pub use rq::*;
 pub use stopwatch::*;
 pub use tcp::*;
 pub use udph::*;
+pub use virt::*;
 
 use crate::sys::{Errno, Result};
 use std::panic::{catch_unwind, AssertUnwindSafe};

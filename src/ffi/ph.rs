@@ -17,6 +17,9 @@ pub const PH_ENONAME: i32 = -4097;
 /// A name cannot be looked up at present.
 pub const PH_ERESOLVE: i32 = -4098;
 
+/// libvirt.so.0 is not installed; `ph_strerror` names the package that has it.
+pub const PH_ENOLIBVIRT: i32 = -4099;
+
 /// Version of the ABI: raised when a symbol, a structure or a meaning changes in a way that a
 /// program built before would notice.
 pub const PH_ABI_VERSION: i32 = 1;
@@ -106,7 +109,7 @@ impl ph_bytes_t {
 
 /// Where something lies in the buffer that the caller gave.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct ph_span_t {
     /// Bytes from the buffer's beginning.
     pub offset: usize,
@@ -115,7 +118,7 @@ pub struct ph_span_t {
 
 /// How much room a call takes, or would take.
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct ph_need_t {
     /// Entries of the array.
     pub items: usize,
@@ -167,6 +170,7 @@ fn strerror(code: i32) -> &'static CStr {
         PH_EPANIC => c"the library panicked",
         PH_ENONAME => c"name or service not known",
         PH_ERESOLVE => c"temporary failure in name resolution",
+        PH_ENOLIBVIRT => c"libvirt is not installed (Debian: libvirt0)",
         _ => {
             let text = usize::try_from(code.unsigned_abs()).ok().and_then(|at| TEXTS.get(at));
             text.map_or(c"unknown error", |text| {

@@ -8,17 +8,24 @@
 pub mod addr;
 pub mod clock;
 mod control;
+mod dylib;
 pub mod epoll;
 pub mod errqueue;
 pub mod eventfd;
+pub mod fifo;
+mod inherited;
+pub mod inotify;
 pub mod interfaces;
+pub mod libvirt;
 pub mod mmsg;
 pub mod multicast;
+pub mod nap;
 pub mod poll;
 pub mod poller;
 pub mod process;
 pub mod resolve;
 pub mod signals;
+mod sigpipe;
 pub mod single;
 pub mod socket;
 pub mod stderr;
@@ -43,6 +50,8 @@ impl Errno {
     pub const NAME: Errno = Errno(4097);
     /// A name cannot be looked up at present (EAI_AGAIN).
     pub const RESOLVE: Errno = Errno(4098);
+    /// libvirt is not installed.
+    pub const LIBVIRT: Errno = Errno(4099);
 
     /// The calling thread's errno, to be read right after a failed call.
     fn last() -> Errno {

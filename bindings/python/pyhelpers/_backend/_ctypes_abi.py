@@ -14,6 +14,8 @@ EVLOOP_STOP = 2
 EVLOOP_TIMER = 3
 EVLOOP_WAKE = 1
 EVLOOP_WRITE = 2
+NPIPE_ANY_OWNER = 2
+NPIPE_UNFRAMED = 1
 PEER_ARRIVAL = 2
 PEER_BROADCAST = 1
 PEER_MULTICAST_INTERFACE = 6
@@ -28,6 +30,7 @@ PEER_TTL = 1
 PEER_V6_ONLY = 16
 PH_ABI_VERSION = 1
 PH_ADDR_TEXT_MAX = 64
+PH_ENOLIBVIRT = -4099
 PH_ENONAME = -4097
 PH_EPANIC = -4096
 PH_ERESOLVE = -4098
@@ -420,6 +423,62 @@ class rq_feed_stats_t(ctypes.Structure):
     ]
 
 
+class npipe_config_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('message_max', ctypes.c_uint64),
+        ('flags', ctypes.c_uint32),
+    ]
+
+
+class ph_span_t(ctypes.Structure):
+    _fields_ = [
+        ('offset', ctypes.c_size_t),
+        ('len', ctypes.c_size_t),
+    ]
+
+
+class npipe_stats_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('sent', ctypes.c_uint64),
+        ('sent_bytes', ctypes.c_uint64),
+        ('unsent', ctypes.c_uint64),
+        ('received', ctypes.c_uint64),
+        ('received_bytes', ctypes.c_uint64),
+        ('lost', ctypes.c_uint64),
+        ('rejected', ctypes.c_uint64),
+    ]
+
+
+class virt_config_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('timeout_ms', ctypes.c_uint32),
+        ('flags', ctypes.c_uint32),
+    ]
+
+
+class virt_info_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('state', ctypes.c_uint32),
+        ('vcpus', ctypes.c_uint32),
+        ('max_memory_kib', ctypes.c_uint64),
+        ('memory_kib', ctypes.c_uint64),
+        ('cpu_time_ns', ctypes.c_uint64),
+    ]
+
+
+class virt_stats_t(ctypes.Structure):
+    _fields_ = [
+        ('size', ctypes.c_size_t),
+        ('connects', ctypes.c_uint64),
+        ('lookups', ctypes.c_uint64),
+        ('calls', ctypes.c_uint64),
+    ]
+
+
 #: name: (result, arguments)
 FUNCTIONS = {
     'ph_version': (ctypes.c_char_p, []),
@@ -523,4 +582,18 @@ FUNCTIONS = {
     'rq_feed_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]),
     'rq_feed_stop': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_int64]),
     'rq_close': (ctypes.c_int32, [ctypes.c_void_p]),
+    'npipe_new': (ctypes.c_int32, [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p]),
+    'npipe_send': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32]),
+    'npipe_receive': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int32, ctypes.c_void_p]),
+    'npipe_fd': (ctypes.c_int32, [ctypes.c_void_p]),
+    'npipe_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
+    'npipe_close': (ctypes.c_int32, [ctypes.c_void_p]),
+    'virt_new': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
+    'virt_connect': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p]),
+    'virt_get_info': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p]),
+    'virt_suspend': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p]),
+    'virt_resume': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p]),
+    'virt_list': (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]),
+    'virt_stats': (ctypes.c_int32, [ctypes.c_void_p, ctypes.c_void_p]),
+    'virt_close': (ctypes.c_int32, [ctypes.c_void_p]),
 }

@@ -1,0 +1,397 @@
+//! Sending: messages as packets, each message by itself among those of other writers.
+
+use super::frame::{self, Header, PAYLOAD_MAX};
+use super::waiting::{Looks, Patience, Stop};
+use super::Shared;
+use crate::sys::fifo::{self, Fifo, Lock, PACKET};
+use crate::sys::poll::{self, Interest};
+use crate::sys::{clock, poller, Errno, Result};
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io::IoSlice;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+const NO_READER: Errno = Errno(libc::EPIPE);
+const FULL: Errno = Errno(libc::EAGAIN);
+
+/// Packets of one system call: enough to be worth it, few enough to be named again after each that
+/// was cut short.
+const PACKETS: usize = 64;
+
+/// A message of so many bytes is worth a larger pipe.
+const LONG: usize = 32 * 1024;
+
+/// How long readers may take nothing of a message before it is given up, at least.
+const STALL_MIN: i64 = 1_000_000_000;
+
+/// A pipe's way in.
+#[derive(Default)]
+pub struct Sender {
+    writing: Mutex<Writing>,
+}
+
+impl Sender {
+    /// See [`super::Pipe::send`].
+    pub fn send<'a>(
+        &self,
+        shared: &Shared,
+        messages: impl Iterator<Item = &'a [u8]>,
+        patience: &Patience,
+    ) -> Result<usize> {
+        let mut writing = self.turn(shared, patience)?;
+        let (mut sent, mut bytes, mut outcome) = (0, 0, Ok(()));
+        for message in messages {
+            outcome = writing.send(shared, message, patience);
+            if outcome.is_err() {
+                break;
+            }
+            sent += 1;
+            bytes += message.len();
+        }
+        writing.unlock();
+        shared.counters.sent.fetch_add(sent as u64, Relaxed);
+        shared.counters.sent_bytes.fetch_add(bytes as u64, Relaxed);
+        match outcome {
+            Err(error) if sent == 0 && error != NO_READER => Err(error),
+            _ => Ok(sent),
+        }
+    }
+
+    /// See [`super::Pipe::has_reader`].
+    pub fn has_reader(&self, shared: &Shared, patience: &Patience) -> Result<bool> {
+        let mut writing = self.turn(shared, patience)?;
+        match writing.reaching(shared, |writing, _| writing.check_reader()) {
+            Ok(()) => Ok(true),
+            Err(NO_READER) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Threads of this process share a descriptor, and locks on it would keep none of them out.
+    fn turn(&self, shared: &Shared, patience: &Patience) -> Result<MutexGuard<'_, Writing>> {
+        let mut looks = Looks::default();
+        loop {
+            shared.stop.check()?;
+            match self.writing.try_lock() {
+                Ok(writing) => return Ok(writing),
+                Err(TryLockError::Poisoned(writing)) => return Ok(writing.into_inner()),
+                Err(TryLockError::WouldBlock) => looks.pause(&shared.stop, patience)?,
+            }
+        }
+    }
+}
+
+/// What one thread at a time uses.
+struct Writing {
+    fifo: Option<Fifo>,
+    holds_lock: bool,
+    has_grown: bool,
+    next_id: u64,
+}
+
+impl Default for Writing {
+    fn default() -> Writing {
+        // The keys of a hash map are the standard library's randomness.
+        let next_id = RandomState::new().build_hasher().finish();
+        Writing { fifo: None, holds_lock: false, has_grown: false, next_id }
+    }
+}
+
+impl Writing {
+    /// Sends one message. The lock stays with this writer for the next one.
+    ///
+    /// Errors: [`NO_READER`]; as [`super::Pipe::send`].
+    fn send(&mut self, shared: &Shared, message: &[u8], patience: &Patience) -> Result<()> {
+        let is_too_long = message.len() as u64 > shared.config.message_max;
+        if shared.config.framed && is_too_long {
+            return Err(Errno(libc::EMSGSIZE));
+        }
+        let sent = self.reaching(shared, |writing, shared| {
+            if message.is_empty() && !shared.config.framed {
+                return writing.check_reader();
+            }
+            writing.write(shared, message, patience)
+        });
+        if sent == Err(NO_READER) {
+            shared.counters.unsent.fetch_add(1, Relaxed);
+        }
+        sent
+    }
+
+    /// Runs `body` with the FIFO open, and once more when that one has no reader any more and
+    /// another has been made at its path.
+    fn reaching(
+        &mut self,
+        shared: &Shared,
+        mut body: impl FnMut(&mut Writing, &Shared) -> Result<()>,
+    ) -> Result<()> {
+        self.open(shared)?;
+        match body(self, shared) {
+            Err(NO_READER) if self.is_replaced(shared) => {
+                self.fifo = None;
+                (self.holds_lock, self.has_grown) = (false, false);
+                self.open(shared)?;
+                body(self, shared)
+            }
+            result => result,
+        }
+    }
+
+    fn open(&mut self, shared: &Shared) -> Result<()> {
+        if self.fifo.is_some() {
+            return Ok(());
+        }
+        let config = &shared.config;
+        match Fifo::open_writer(&shared.path, config.owner, config.framed) {
+            Ok(fifo) => self.fifo = Some(fifo),
+            Err(Errno(libc::ENXIO | libc::ENOENT)) => return Err(NO_READER),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Whether the path names another FIFO by now. A FIFO without a reader is kept open otherwise:
+    /// it holds what was sent, for the next one.
+    fn is_replaced(&self, shared: &Shared) -> bool {
+        let now = fifo::identify(&shared.path);
+        self.fifo.as_ref().is_some_and(|fifo| now.is_ok_and(|now| now != fifo.identity()))
+    }
+
+    fn fifo(&self) -> Result<&Fifo> {
+        self.fifo.as_ref().ok_or(NO_READER)
+    }
+
+    fn check_reader(&self) -> Result<()> {
+        let nothing = poller::Interest { readable: false, writable: false };
+        // Only that there is no reader makes it ready for nothing.
+        match poll::is_ready(self.fifo()?.as_fd().as_raw_fd(), nothing) {
+            true => Err(NO_READER),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes a message, waiting first for its turn and for room, then for readers to take it.
+    fn write(&mut self, shared: &Shared, message: &[u8], patience: &Patience) -> Result<()> {
+        if message.len() >= LONG {
+            self.grow();
+        }
+        let id = self.next_id;
+        self.next_id = id.wrapping_add(1);
+        let mut row = Row { message, id: shared.config.framed.then_some(id), done: 0 };
+        let begun = self.begin(shared, &mut row, patience);
+        if begun.is_ok() && row.is_done() {
+            return Ok(());
+        }
+        begun.and_then(|()| self.finish(shared, &mut row, patience)).inspect_err(|_| self.unlock())
+    }
+
+    /// Writes as much of a message as there is room for, waiting for room if there is none.
+    fn begin(&mut self, shared: &Shared, row: &mut Row<'_>, patience: &Patience) -> Result<()> {
+        loop {
+            if shared.config.framed {
+                self.lock(&shared.stop, patience)?;
+            }
+            match row.write(self.fifo()?) {
+                Err(FULL) if !self.has_grown => self.grow(),
+                Err(FULL) => {
+                    // Others may use the time, and the room before this thread does.
+                    self.unlock();
+                    let left = patience.left()?;
+                    wait_for_room(self.fifo()?, &shared.stop, left)?;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Writes the rest of a message.
+    fn finish(&mut self, shared: &Shared, row: &mut Row<'_>, patience: &Patience) -> Result<()> {
+        let fifo = self.fifo()?;
+        let mut stall = Stall::new(patience);
+        while !row.is_done() {
+            let step = match row.write(fifo) {
+                Ok(()) => {
+                    stall.end();
+                    Ok(())
+                }
+                Err(FULL) => stall.wait(fifo, &shared.stop),
+                result => result,
+            };
+            if let Err(error) = step {
+                row.give_up(fifo);
+                let given_up = u64::from(error != NO_READER);
+                shared.counters.unsent.fetch_add(given_up, Relaxed);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn grow(&mut self) {
+        if let (Some(fifo), false) = (&self.fifo, self.has_grown) {
+            fifo.grow();
+        }
+        self.has_grown = true;
+    }
+
+    fn lock(&mut self, stop: &Stop, patience: &Patience) -> Result<()> {
+        let mut looks = Looks::default();
+        while !self.holds_lock {
+            if self.fifo()?.try_lock(Lock::Writers)? {
+                self.holds_lock = true;
+            } else {
+                self.check_reader()?;
+                looks.pause(stop, patience)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unlock(&mut self) {
+        if let (Some(fifo), true) = (&self.fifo, self.holds_lock) {
+            fifo.unlock(Lock::Writers);
+        }
+        self.holds_lock = false;
+    }
+}
+
+/// Waits until the pipe has room, or no reader, at most `nanoseconds`; gives whether it has.
+///
+/// Errors: `ESHUTDOWN`; `EINTR` when a signal handler ran.
+fn wait_for_room(fifo: &Fifo, stop: &Stop, nanoseconds: i64) -> Result<bool> {
+    let wanted = [(fifo.as_fd(), Interest::Writable), (stop.borrow(), Interest::Readable)];
+    let is_ready = poll::wait(&wanted, timeout_ms(nanoseconds))?;
+    stop.check()?;
+    Ok(is_ready)
+}
+
+fn timeout_ms(nanoseconds: i64) -> i32 {
+    if nanoseconds == i64::MAX {
+        return -1;
+    }
+    poll::timeout_ms(nanoseconds)
+}
+
+/// How long readers have taken nothing of a message.
+struct Stall {
+    /// How long they may.
+    most: i64,
+    since: Option<i64>,
+    was_interrupted: bool,
+}
+
+impl Stall {
+    fn new(patience: &Patience) -> Stall {
+        let most = patience.whole().unwrap_or(i64::MAX).max(STALL_MIN);
+        Stall { most, since: None, was_interrupted: false }
+    }
+
+    /// They have taken something.
+    fn end(&mut self) {
+        self.since = None;
+    }
+
+    /// Waits until they take something.
+    ///
+    /// Errors: `ETIMEDOUT` when they took nothing for too long, `EINTR` when a signal handler ran and
+    /// they took nothing for a second after it; `ESHUTDOWN`.
+    fn wait(&mut self, fifo: &Fifo, stop: &Stop) -> Result<()> {
+        let now = clock::monotonic();
+        let since = *self.since.get_or_insert(now);
+        let left = match self.most {
+            i64::MAX => i64::MAX,
+            most => since.saturating_add(most) - now,
+        };
+        if left <= 0 {
+            let error = if self.was_interrupted { libc::EINTR } else { libc::ETIMEDOUT };
+            return Err(Errno(error));
+        }
+        match wait_for_room(fifo, stop, left) {
+            // A message cut off for a timer's signal would be lost for nothing.
+            Err(Errno(libc::EINTR)) => {
+                if !self.was_interrupted {
+                    self.since = Some(clock::monotonic());
+                }
+                self.was_interrupted = true;
+                self.most = STALL_MIN;
+                Ok(())
+            }
+            result => result.map(drop),
+        }
+    }
+}
+
+/// A message on its way.
+struct Row<'a> {
+    message: &'a [u8],
+    /// `None` for one that goes as it is.
+    id: Option<u64>,
+    /// Packets that are written, or bytes where there are none.
+    done: usize,
+}
+
+impl Row<'_> {
+    fn is_done(&self) -> bool {
+        let all = match self.id {
+            Some(_) => frame::packets(self.message.len()),
+            None => self.message.len(),
+        };
+        self.done == all
+    }
+
+    /// Writes as much as there is room for, or as one call takes.
+    ///
+    /// Errors: [`FULL`] for nothing at all, [`NO_READER`].
+    fn write(&mut self, fifo: &Fifo) -> Result<()> {
+        let Some(id) = self.id else {
+            self.done += fifo.write(&[IoSlice::new(&self.message[self.done..])])?;
+            return Ok(());
+        };
+        if self.message.len() / PAYLOAD_MAX > self.done {
+            return self.write_full(fifo, id);
+        }
+        // The last packet, by itself: behind what a program has written that knows nothing of
+        // packets, a row that is no multiple of a page would be cut elsewhere.
+        let header = Header::new(id, self.message.len(), self.done).encode();
+        let rest = &self.message[self.done * PAYLOAD_MAX..];
+        fifo.write(&[IoSlice::new(&header), IoSlice::new(rest)])?;
+        self.done += 1;
+        Ok(())
+    }
+
+    fn write_full(&mut self, fifo: &Fifo, id: u64) -> Result<()> {
+        let full = (self.message.len() / PAYLOAD_MAX - self.done).min(PACKETS);
+        let at = |index: usize| Header::new(id, self.message.len(), index).encode();
+        // All between them are alike.
+        let (first, middle, last) = (at(self.done), at(1), at(self.done + full - 1));
+        let mut slices = [IoSlice::new(&[]); 2 * PACKETS];
+        let payloads = self.message[self.done * PAYLOAD_MAX..].chunks_exact(PAYLOAD_MAX);
+        for (index, (pair, payload)) in
+            slices.chunks_exact_mut(2).zip(payloads).take(full).enumerate()
+        {
+            let header = match index {
+                0 => &first,
+                _ if index + 1 == full => &last,
+                _ => &middle,
+            };
+            (pair[0], pair[1]) = (IoSlice::new(header), IoSlice::new(payload));
+        }
+        let bytes = fifo.write(&slices[..2 * full])?;
+        if bytes % PACKET != 0 {
+            return Err(Errno(libc::EIO));
+        }
+        self.done += bytes / PACKET;
+        Ok(())
+    }
+
+    /// Tells readers of a message that is begun that no more of it comes. Should there be no room,
+    /// they find out.
+    fn give_up(&self, fifo: &Fifo) {
+        if let Some(id) = self.id {
+            let header = Header::aborted(id, self.message.len()).encode();
+            let _ = fifo.write(&[IoSlice::new(&header)]);
+        }
+    }
+}
