@@ -18,6 +18,7 @@
 //!   keeps what is in the pipe.
 //! - No thread of ours is involved.
 
+mod assembly;
 pub mod frame;
 mod inlet;
 mod output;
@@ -25,7 +26,10 @@ mod partial;
 mod readiness;
 mod reading;
 mod receiver;
+mod row;
 mod sender;
+#[cfg(test)]
+mod tests;
 mod waiting;
 
 pub use self::output::Output;

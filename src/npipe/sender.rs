@@ -1,24 +1,19 @@
 //! Sending: messages as packets, each message by itself among those of other writers.
 
-use super::frame::{self, Header, PAYLOAD_MAX};
+use super::row::Row;
 use super::waiting::{Looks, Patience, Stop};
 use super::Shared;
-use crate::sys::fifo::{self, Fifo, Lock, PACKET};
+use crate::sys::fifo::{self, Fifo, Lock};
 use crate::sys::poll::{self, Interest};
 use crate::sys::{clock, poller, Errno, Result};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 const NO_READER: Errno = Errno(libc::EPIPE);
 const FULL: Errno = Errno(libc::EAGAIN);
-
-/// Packets of one system call: enough to be worth it, few enough to be named again after each that
-/// was cut short.
-const PACKETS: usize = 64;
 
 /// A message of so many bytes is worth a larger pipe.
 const LONG: usize = 32 * 1024;
@@ -319,79 +314,6 @@ impl Stall {
                 Ok(())
             }
             result => result.map(drop),
-        }
-    }
-}
-
-/// A message on its way.
-struct Row<'a> {
-    message: &'a [u8],
-    /// `None` for one that goes as it is.
-    id: Option<u64>,
-    /// Packets that are written, or bytes where there are none.
-    done: usize,
-}
-
-impl Row<'_> {
-    fn is_done(&self) -> bool {
-        let all = match self.id {
-            Some(_) => frame::packets(self.message.len()),
-            None => self.message.len(),
-        };
-        self.done == all
-    }
-
-    /// Writes as much as there is room for, or as one call takes.
-    ///
-    /// Errors: [`FULL`] for nothing at all, [`NO_READER`].
-    fn write(&mut self, fifo: &Fifo) -> Result<()> {
-        let Some(id) = self.id else {
-            self.done += fifo.write(&[IoSlice::new(&self.message[self.done..])])?;
-            return Ok(());
-        };
-        if self.message.len() / PAYLOAD_MAX > self.done {
-            return self.write_full(fifo, id);
-        }
-        // The last packet, by itself: behind what a program has written that knows nothing of
-        // packets, a row that is no multiple of a page would be cut elsewhere.
-        let header = Header::new(id, self.message.len(), self.done).encode();
-        let rest = &self.message[self.done * PAYLOAD_MAX..];
-        fifo.write(&[IoSlice::new(&header), IoSlice::new(rest)])?;
-        self.done += 1;
-        Ok(())
-    }
-
-    fn write_full(&mut self, fifo: &Fifo, id: u64) -> Result<()> {
-        let full = (self.message.len() / PAYLOAD_MAX - self.done).min(PACKETS);
-        let at = |index: usize| Header::new(id, self.message.len(), index).encode();
-        // All between them are alike.
-        let (first, middle, last) = (at(self.done), at(1), at(self.done + full - 1));
-        let mut slices = [IoSlice::new(&[]); 2 * PACKETS];
-        let payloads = self.message[self.done * PAYLOAD_MAX..].chunks_exact(PAYLOAD_MAX);
-        for (index, (pair, payload)) in
-            slices.chunks_exact_mut(2).zip(payloads).take(full).enumerate()
-        {
-            let header = match index {
-                0 => &first,
-                _ if index + 1 == full => &last,
-                _ => &middle,
-            };
-            (pair[0], pair[1]) = (IoSlice::new(header), IoSlice::new(payload));
-        }
-        let bytes = fifo.write(&slices[..2 * full])?;
-        if bytes % PACKET != 0 {
-            return Err(Errno(libc::EIO));
-        }
-        self.done += bytes / PACKET;
-        Ok(())
-    }
-
-    /// Tells readers of a message that is begun that no more of it comes. Should there be no room,
-    /// they find out.
-    fn give_up(&self, fifo: &Fifo) {
-        if let Some(id) = self.id {
-            let header = Header::aborted(id, self.message.len()).encode();
-            let _ = fifo.write(&[IoSlice::new(&header)]);
         }
     }
 }
