@@ -6,6 +6,7 @@ use super::partial::{Body, Partial};
 use super::{Config, Counters};
 use crate::sys::fifo::Fifo;
 use crate::sys::{Errno, Result};
+use std::collections::VecDeque;
 use std::io::IoSliceMut;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -32,24 +33,25 @@ pub struct Assembly {
     pub partial: Option<Partial>,
     /// A whole message that nobody had room for.
     kept: Option<Vec<u8>>,
-    /// A packet that came with something to be told first.
-    pending: Option<(Header, Vec<u8>)>,
+    /// Packets that came with something to be told first.
+    pending: VecDeque<(Header, Vec<u8>)>,
     spill: Box<[u8]>,
 }
 
 impl Assembly {
     pub fn new() -> Assembly {
-        Assembly { partial: None, kept: None, pending: None, spill: vec![0; SPILL].into() }
+        let (pending, spill) = (VecDeque::new(), vec![0; SPILL].into());
+        Assembly { partial: None, kept: None, pending, spill }
     }
 
     /// Whether a message is begun, of which the rest is still in the pipe.
     pub fn is_begun(&self) -> bool {
-        self.partial.is_some() || self.pending.is_some()
+        self.partial.is_some() || !self.pending.is_empty()
     }
 
     /// Whether there is something to do without reading.
     pub fn has_kept(&self) -> bool {
-        self.kept.is_some() || self.pending.is_some()
+        self.kept.is_some() || !self.pending.is_empty()
     }
 
     /// Whether the message that is begun is being put into a caller's memory.
@@ -73,6 +75,11 @@ impl Assembly {
         }
     }
 
+    /// Whether it is proved that the message which is begun will not be ended.
+    pub fn is_lost(&self) -> bool {
+        self.partial.as_ref().is_some_and(|partial| partial.is_lost)
+    }
+
     /// The message that is begun will not be ended. Errors: `ECONNABORTED`, unless that was told.
     pub fn abandon(&mut self, counters: &Counters) -> Result<()> {
         match self.partial.take() {
@@ -92,7 +99,7 @@ impl Assembly {
         output: &mut Output<'_>,
     ) -> Result<bool> {
         match self.read(fifo, counters, output)? {
-            Some(packet) => self.accept(config, counters, packet, output).map(|()| true),
+            Some(packet) => self.accept(fifo, config, counters, packet, output).map(|()| true),
             None => Ok(false),
         }
     }
@@ -105,7 +112,7 @@ impl Assembly {
         output: &mut Output<'_>,
     ) -> Result<Option<Packet>> {
         let room = self.room(output);
-        if let Some((header, payload)) = self.pending.take() {
+        if let Some((header, payload)) = self.pending.pop_front() {
             let (begin, rest) = payload.split_at(payload.len().min(room.len()));
             room[..begin.len()].copy_from_slice(begin);
             self.spill[..rest.len()].copy_from_slice(rest);
@@ -144,18 +151,21 @@ impl Assembly {
         [&self.room(output)[..packet.in_room], &self.spill[..packet.spilled]].concat()
     }
 
-    /// Keeps the packet, if there is one, behind bytes that are none.
+    /// Keeps the packets, if there are any, behind bytes that are none.
     fn resync(&mut self, head: &[u8; HEADER], length: usize, output: &mut Output<'_>) {
         let room = self.room(output);
         let bytes = [head, &*room, &self.spill].concat();
         let bytes = &bytes[..length];
-        if let Some((at, header)) = frame::find_last(bytes) {
-            self.pending = Some((header, bytes[at + HEADER..].to_vec()));
+        let found = frame::find_packets(bytes);
+        let ends = found.iter().skip(1).map(|(at, _)| *at).chain([bytes.len()]);
+        for ((at, header), end) in found.iter().zip(ends) {
+            self.pending.push_back((*header, bytes[at + HEADER..end].to_vec()));
         }
     }
 
     fn accept(
         &mut self,
+        fifo: &Fifo,
         config: &Config,
         counters: &Counters,
         packet: Packet,
@@ -166,9 +176,12 @@ impl Assembly {
             Some(partial) if partial.continues(packet.header) => {
                 self.go_on(counters, packet, output)
             }
+            Some(_) if packet.header.is_only() => {
+                self.let_pass(fifo, config, counters, packet, output)
+            }
             Some(partial) => {
                 let was_told = partial.is_skipped();
-                self.pending = Some((packet.header, self.payload(&packet, output)));
+                self.pending.push_front((packet.header, self.payload(&packet, output)));
                 self.drop_partial(output);
                 if was_told {
                     return Ok(());
@@ -176,6 +189,27 @@ impl Assembly {
                 Err(lost(counters))
             }
         }
+    }
+
+    /// A message of one packet, between those of the message that is begun. It comes first.
+    fn let_pass(
+        &mut self,
+        fifo: &Fifo,
+        config: &Config,
+        counters: &Counters,
+        packet: Packet,
+        output: &mut Output<'_>,
+    ) -> Result<()> {
+        let message = self.payload(&packet, output);
+        self.put_by(output);
+        if let Some(partial) = &mut self.partial {
+            partial.count_passed(fifo)?;
+        }
+        if packet.header.total > config.message_max {
+            counters.rejected.fetch_add(1, Relaxed);
+            return Err(REJECTED);
+        }
+        self.hand_out(message, output)
     }
 
     /// The first packet of a message, unless its first reader has ended.

@@ -67,28 +67,37 @@ impl Header {
         bytes
     }
 
+    /// Whether it is of a message of one packet.
+    pub fn is_only(self) -> bool {
+        self.is_first() && self.is_last()
+    }
+
     /// Reads the header of a packet with `payload` bytes behind it; `None` for what no writer
     /// writes.
     pub fn decode(bytes: &[u8; HEADER], payload: usize) -> Option<Header> {
+        Header::read(bytes).filter(|header| header.payload() == Some(payload as u64))
+    }
+
+    fn read(bytes: &[u8; HEADER]) -> Option<Header> {
         let [m0, m1, m2, m3, flags, 0, 0, 0, rest @ ..] = *bytes else { return None };
         let (id, total) = rest.split_at(8);
         let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).ok();
         let header = Header { id: number(id)?, total: number(total)?, flags };
-        ([m0, m1, m2, m3] == MAGIC && header.allows(payload as u64)).then_some(header)
+        ([m0, m1, m2, m3] == MAGIC).then_some(header)
     }
 
-    /// Whether so many bytes can be behind it.
-    fn allows(self, payload: u64) -> bool {
+    /// Bytes behind it; `None` where no writer would write it.
+    fn payload(self) -> Option<u64> {
         const FULL: u64 = PAYLOAD_MAX as u64;
         const ONLY: u8 = FIRST | LAST;
         const GIVEN_UP: u8 = LAST | ABORTED;
         match self.flags {
-            ONLY => payload == self.total && payload <= FULL,
-            FIRST => payload == FULL && self.total > FULL,
-            0 => payload == FULL && self.total > 2 * FULL,
-            LAST => payload == (self.total.max(1) - 1) % FULL + 1 && self.total > FULL,
-            GIVEN_UP => payload == 0 && self.total > FULL,
-            _ => false,
+            ONLY => Some(self.total).filter(|total| *total <= FULL),
+            FIRST => Some(FULL).filter(|_| self.total > FULL),
+            0 => Some(FULL).filter(|_| self.total > 2 * FULL),
+            LAST => Some((self.total.max(1) - 1) % FULL + 1).filter(|_| self.total > FULL),
+            GIVEN_UP => Some(0).filter(|_| self.total > FULL),
+            _ => None,
         }
     }
 }
@@ -98,15 +107,34 @@ pub fn packets(total: usize) -> usize {
     total.div_ceil(PAYLOAD_MAX).max(1)
 }
 
-/// The packet that ends with `bytes`, behind bytes that are none: where it begins, and its header.
-/// Such bytes are those of a program that knows nothing of packets; the kernel puts a packet that
-/// comes next behind them where both fit a page.
-pub fn find_last(bytes: &[u8]) -> Option<(usize, Header)> {
-    let earliest = bytes.len().saturating_sub(PACKET).max(1);
-    (earliest..bytes.len()).find_map(|at| {
-        let (header, payload) = bytes[at..].split_first_chunk::<HEADER>()?;
-        Header::decode(header, payload.len()).map(|header| (at, header))
-    })
+/// The packets that `bytes` end with, behind some that are none: where each begins, and its header.
+/// Such bytes are those of a program that knows nothing of packets; the kernel puts packets that come
+/// next behind them, as long as they fit the page.
+pub fn find_packets(bytes: &[u8]) -> Vec<(usize, Header)> {
+    // Of each place, from behind, whether packets and nothing else lie from there to the end.
+    let mut is_good = vec![false; bytes.len() + 1];
+    is_good[bytes.len()] = true;
+    let mut first = bytes.len();
+    for at in (1..bytes.len()).rev() {
+        is_good[at] = packet_at(bytes, at).is_some_and(|(_, end)| is_good[end]);
+        if is_good[at] {
+            first = at;
+        }
+    }
+    let mut found = Vec::new();
+    while let Some((header, end)) = packet_at(bytes, first) {
+        found.push((first, header));
+        first = end;
+    }
+    found
+}
+
+/// The header of a packet that begins there, and where it ends.
+fn packet_at(bytes: &[u8], at: usize) -> Option<(Header, usize)> {
+    let (head, payload) = bytes.get(at..)?.split_first_chunk::<HEADER>()?;
+    let header = Header::read(head)?;
+    let length = usize::try_from(header.payload()?).ok()?;
+    (length <= payload.len()).then_some((header, at + HEADER + length))
 }
 
 #[cfg(test)]
@@ -154,15 +182,18 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_behind_junk_is_found() {
-        let packet = [&Header::new(1, 5, 0).encode()[..], b"hello"].concat();
+    fn packets_behind_junk_are_found() {
+        let packet = |text: &[u8]| [&Header::new(1, text.len(), 0).encode()[..], text].concat();
+        let packets = [packet(b"hello"), packet(b""), packet(b"there")].concat();
         for junk in [&b"x"[..], b"npm1", b"npm1npm1\x03", &[0; 5000]] {
-            let bytes = [junk, &packet].concat();
-            let (at, header) = find_last(&bytes).unwrap();
-            assert_eq!((at, header), (junk.len(), Header::new(1, 5, 0)));
-            assert!(find_last(&bytes[..bytes.len() - 1]).is_none());
+            let bytes = [junk, &packets].concat();
+            let found = find_packets(&bytes);
+            let begins = [0, 29, 53].map(|begin| junk.len() + begin);
+            assert_eq!(found.iter().map(|(at, _)| *at).collect::<Vec<_>>(), begins);
+            assert_eq!(found[2].1, Header::new(1, 5, 0));
+            assert!(find_packets(&bytes[..bytes.len() - 1]).is_empty());
         }
-        assert!(find_last(b"").is_none());
-        assert!(find_last(b"junk alone, longer than any header is").is_none());
+        assert!(find_packets(b"").is_empty());
+        assert!(find_packets(b"junk alone, longer than any header is").is_empty());
     }
 }

@@ -10,6 +10,8 @@ pub struct Inlet {
     pub fifo: Fifo,
     /// Tells when its path means another; `None` where no inotify is to be had.
     pub watch: Option<Watch>,
+    /// Something has happened to it that has not been looked into.
+    pub is_suspect: bool,
 }
 
 impl Inlet {
@@ -26,7 +28,7 @@ impl Inlet {
                 Err(Errno(libc::ENOENT)) => continue,
                 result => result?,
             };
-            let inlet = Inlet { fifo, watch: Watch::new(path).ok() };
+            let inlet = Inlet { fifo, watch: Watch::new(path).ok(), is_suspect: false };
             // Otherwise another is watched than the one that is open.
             if !inlet.is_replaced(shared)? {
                 return Ok(inlet);

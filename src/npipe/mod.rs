@@ -21,6 +21,7 @@
 mod assembly;
 pub mod frame;
 mod inlet;
+mod naps;
 mod output;
 mod partial;
 mod readiness;

@@ -1,12 +1,16 @@
 //! A message of which some packets have come.
 
 use super::frame::Header;
+use crate::sys::fifo::Fifo;
 use crate::sys::{Errno, Result};
 
 /// When nothing more of a message has come for so many nanoseconds, and then so often, its writer is
 /// looked after.
 pub const LOOK_FIRST: i64 = 20_000_000;
 const LOOK_NEXT: i64 = 100_000_000;
+
+/// Other messages after which its writer is looked after.
+const PASSED: usize = 256;
 
 /// Where the bytes of a message go.
 pub enum Body {
@@ -27,6 +31,11 @@ pub struct Partial {
     pub look: Option<i64>,
     /// Nobody writes: what is not in the pipe by now will not come.
     pub is_abandoned: bool,
+    /// Other messages that came since its last packet, and how many of them prove, once nobody writes,
+    /// that no more of it is in the pipe.
+    passed: usize,
+    proof: Option<usize>,
+    pub is_lost: bool,
 }
 
 impl Partial {
@@ -34,7 +43,17 @@ impl Partial {
     pub fn new(header: Header, body: Body) -> Partial {
         let received = super::frame::PAYLOAD_MAX;
         let Header { id, total, .. } = header;
-        Partial { id, total, received, body, look: None, is_abandoned: false }
+        Partial {
+            id,
+            total,
+            received,
+            body,
+            look: None,
+            is_abandoned: false,
+            passed: 0,
+            proof: None,
+            is_lost: false,
+        }
     }
 
     pub fn is_lent(&self) -> bool {
@@ -63,6 +82,7 @@ impl Partial {
     pub fn take(&mut self, spilled: &[u8], lent: usize) -> Result<()> {
         self.look = None;
         self.is_abandoned = false;
+        (self.passed, self.proof) = (0, None);
         self.received += spilled.len() + lent;
         let Body::Held(bytes) = &mut self.body else { return Ok(()) };
         if bytes.try_reserve(spilled.len()).is_err() {
@@ -70,6 +90,20 @@ impl Partial {
             return Err(Errno(libc::ENOMEM));
         }
         bytes.extend_from_slice(spilled);
+        Ok(())
+    }
+
+    /// Counts a message of another's that came instead of its next packet: where these never end, the
+    /// pipe is never found empty.
+    pub fn count_passed(&mut self, fifo: &Fifo) -> Result<()> {
+        self.passed += 1;
+        match self.proof {
+            None if self.passed % PASSED == 0 && !fifo.has_writer()? => {
+                self.proof = Some(self.passed + fifo.packets()?);
+            }
+            Some(proof) if self.passed > proof => self.is_lost = true,
+            _ => {}
+        }
         Ok(())
     }
 

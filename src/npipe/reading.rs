@@ -108,6 +108,9 @@ impl Reading {
         if let Some(report) = self.report.take() {
             return Err(report);
         }
+        if self.assembly.is_lost() {
+            self.assembly.abandon(&shared.counters)?;
+        }
         self.assembly.hand_out_kept(output)?;
         loop {
             if output.is_full() {
@@ -163,7 +166,7 @@ impl Reading {
             return self.assembly.abandon(&shared.counters).map(|()| Idle::Again);
         }
         let now = clock::monotonic();
-        if partial.is_due(now) && !self.inlet.fifo.is_locked(Lock::Writers)? {
+        if partial.is_due(now) && !self.inlet.fifo.has_writer()? {
             // What was written before that is in the pipe by now.
             partial.is_abandoned = true;
             return Ok(Idle::Again);
@@ -172,21 +175,27 @@ impl Reading {
     }
 
     fn look_at_path(&mut self, shared: &Shared, readiness: &Readiness) -> Result<Idle> {
-        let until = match &self.inlet.watch {
+        let inlet = &mut self.inlet;
+        let until = match &inlet.watch {
             Some(watch) => {
-                watch.clear();
+                inlet.is_suspect |= watch.take();
                 None
             }
             None => Some(clock::monotonic() + PATH_LOOK),
         };
-        if self.inlet.is_replaced(shared)? {
+        if inlet.watch.is_some() && !inlet.is_suspect {
+            return Ok(Idle::Until(None));
+        }
+        if inlet.is_replaced(shared)? {
             return self.move_on(shared, readiness);
         }
+        inlet.is_suspect = false;
         Ok(Idle::Until(until))
     }
 
-    /// Leaves a FIFO that is no longer at the path, for the one that is, as soon as no writer can
-    /// put anything into it unread.
+    /// Leaves a FIFO that is no longer at the path, for the one that is, as soon as it is empty and
+    /// no writer is in a message. One who sends a message of one packet at that very instant takes no
+    /// lock, and is the only one whose message may be left behind.
     fn move_on(&mut self, shared: &Shared, readiness: &Readiness) -> Result<Idle> {
         if !self.inlet.fifo.try_lock(Lock::Writers)? {
             return Ok(Idle::Until(Some(clock::monotonic() + LOOK_FIRST)));
@@ -204,6 +213,9 @@ impl Reading {
             return Ok(false);
         }
         let inlet = Inlet::open(shared)?;
+        if poll::wait(&[(self.inlet.fifo.as_fd(), Interest::Readable)], 0)? {
+            return Ok(false);
+        }
         readiness.watch(&inlet)?;
         readiness.forget(&self.inlet);
         self.inlet = inlet;

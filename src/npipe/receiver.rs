@@ -1,11 +1,13 @@
 //! Receiving: waiting for messages, and for one's turn among readers.
 
 use super::inlet::Inlet;
+use super::naps::Naps;
 use super::output::Output;
 use super::readiness::Readiness;
 use super::reading::{Reading, Step};
 use super::waiting::{Looks, Patience};
 use super::Shared;
+use crate::sys::nap::nap;
 use crate::sys::{clock, poll, Result};
 use std::os::fd::RawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,13 +17,15 @@ pub struct Receiver {
     /// Locked only while something is read, never during a wait.
     reading: Mutex<Reading>,
     readiness: Readiness,
+    naps: Mutex<Naps>,
 }
 
 impl Receiver {
     pub fn new(shared: &Shared) -> Result<Receiver> {
         let inlet = Inlet::open(shared)?;
         let readiness = Readiness::new(&inlet, &shared.stop)?;
-        Ok(Receiver { reading: Mutex::new(Reading::new(inlet)), readiness })
+        let reading = Mutex::new(Reading::new(inlet));
+        Ok(Receiver { reading, readiness, naps: Mutex::default() })
     }
 
     /// See [`super::Pipe::receive`].
@@ -36,11 +40,14 @@ impl Receiver {
             shared.stop.check()?;
             let step = self.reading().step(shared, &self.readiness, output)?;
             let waited = match step {
-                Step::Done => return Ok(()),
+                Step::Done => {
+                    self.naps().count(output.count());
+                    return Ok(());
+                }
                 Step::Busy => looks.pause(&shared.stop, patience),
                 Step::Empty(until) => {
                     looks = Looks::default();
-                    self.wait(until, patience)
+                    self.wait(shared, until, patience)
                 }
             };
             if waited.is_err() {
@@ -56,14 +63,21 @@ impl Receiver {
     }
 
     /// Waits for anything new, but not beyond `until`.
-    fn wait(&self, until: Option<i64>, patience: &Patience) -> Result<()> {
-        let left = patience.left()?;
-        let most = until.map_or(i64::MAX, |until| until - clock::monotonic());
-        let timeout_ms = match left.min(most) {
+    fn wait(&self, shared: &Shared, until: Option<i64>, patience: &Patience) -> Result<()> {
+        let now = clock::monotonic();
+        let most = patience.left()?.min(until.map_or(i64::MAX, |until| until - now));
+        if let Some(nap_ns) = self.naps().before_wait(now).filter(|nap_ns| *nap_ns < most) {
+            return nap(shared.stop.borrow(), nap_ns).map(drop);
+        }
+        let timeout_ms = match most {
             i64::MAX => -1,
             nanoseconds => poll::timeout_ms(nanoseconds),
         };
         self.readiness.wait(timeout_ms)
+    }
+
+    fn naps(&self) -> MutexGuard<'_, Naps> {
+        self.naps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reading(&self) -> MutexGuard<'_, Reading> {

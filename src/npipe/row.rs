@@ -19,6 +19,11 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
+    /// Whether others must not write meanwhile.
+    pub fn needs_turn(&self) -> bool {
+        self.id.is_some() && frame::packets(self.message.len()) > 1
+    }
+
     pub fn is_done(&self) -> bool {
         let all = match self.id {
             Some(_) => frame::packets(self.message.len()),

@@ -185,7 +185,8 @@ impl Writing {
     /// Writes as much of a message as there is room for, waiting for room if there is none.
     fn begin(&mut self, shared: &Shared, row: &mut Row<'_>, patience: &Patience) -> Result<()> {
         loop {
-            if shared.config.framed {
+            // A message of one packet cannot mix with another's, and may stand between its packets.
+            if row.needs_turn() {
                 self.lock(&shared.stop, patience)?;
             }
             match row.write(self.fifo()?) {

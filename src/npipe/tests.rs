@@ -72,12 +72,47 @@ fn receive_into(pipe: &Pipe, bytes: &mut [u8], timeout: Option<Duration>) -> Res
 #[test]
 fn a_message_that_another_follows_is_lost() {
     let bench = Bench::new("follow", Config::default());
+    let total = 2 * PAYLOAD_MAX;
     bench.begin(1, 3 * PAYLOAD_MAX, 2);
-    bench.single("next");
+    bench.begin(2, total, 2);
     assert_eq!(bench.now(), Err(LOST));
-    assert_eq!(bench.now(), Ok("next".into()));
+    assert_eq!(bench.now(), Ok("\x02".repeat(total)));
     assert_eq!(bench.now(), Err(NOTHING));
     assert_eq!(bench.reader.stats().lost, 1);
+}
+
+#[test]
+fn a_message_of_one_packet_may_stand_in_another() {
+    let bench = Bench::new("between", Config::default());
+    let total = 3 * PAYLOAD_MAX;
+    // In the caller's memory, and too long for it.
+    for room in [total, PAYLOAD_MAX] {
+        bench.begin(1, total, 2);
+        bench.single("between");
+        bench.packet(Header::new(1, total, 2), &[1; PAYLOAD_MAX]);
+        assert_eq!(receive_into(&bench.reader, &mut vec![0; room], None), Ok("between".into()));
+        assert_eq!(bench.now(), Ok("\x01".repeat(total)));
+    }
+    assert_eq!(bench.now(), Err(NOTHING));
+    assert_eq!(bench.reader.stats().lost, 0);
+}
+
+#[test]
+fn a_message_is_lost_though_others_never_end() {
+    let bench = Bench::new("endless", Config::default());
+    bench.begin(1, 3 * PAYLOAD_MAX, 1);
+    let mut received = 0;
+    for count in 1.. {
+        bench.single("more");
+        match bench.now() {
+            Ok(_) => received += 1,
+            Err(error) => {
+                assert_eq!((error, received), (LOST, count - 1));
+                break;
+            }
+        }
+        assert!(count < 2000, "the pipe holds fewer packets");
+    }
 }
 
 #[test]
@@ -131,8 +166,10 @@ fn what_a_header_claims_costs_nothing() {
     for total in [usize::MAX, usize::MAX / 2, 1 << 40] {
         bench.begin(1, total, 1);
         bench.single("next");
-        assert_eq!(bench.now(), Err(LOST));
         assert_eq!(bench.now(), Ok("next".into()));
+        bench.begin(2, 2 * PAYLOAD_MAX, 2);
+        assert_eq!(bench.now(), Err(LOST));
+        assert!(bench.now().is_ok());
     }
     let bench = Bench::new("long", Config { message_max: 10, ..Config::default() });
     bench.begin(1, usize::MAX, 1);

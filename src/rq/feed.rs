@@ -7,7 +7,7 @@ use crate::sys::eventfd::EventFd;
 use std::iter;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// What tells senders apart.
 #[derive(Clone, Debug)]
@@ -52,7 +52,8 @@ const LINE_MAX: usize = 65_536;
 
 /// A [`Sink`] that puts what it takes into a group.
 pub struct Feed {
-    store: Arc<Store>,
+    /// The queue's own: a source may keep an ended feed for long, and must not keep the queue.
+    store: Weak<Store>,
     group: usize,
     config: FeedConfig,
     /// What has come of a line, and from where.
@@ -73,7 +74,7 @@ struct Line {
 impl Feed {
     pub(super) fn new(store: &Arc<Store>, group: usize, config: &FeedConfig) -> Feed {
         Feed {
-            store: Arc::clone(store),
+            store: Arc::downgrade(store),
             group,
             config: config.clone(),
             line: Mutex::default(),
@@ -128,7 +129,8 @@ impl Feed {
     }
 
     fn put_as(&self, idx: &[u8], value: &[u8]) -> bool {
-        self.store.receive(self.group, idx, iter::once(value)).is_ok()
+        let store = self.store.upgrade();
+        store.is_some_and(|store| store.receive(self.group, idx, iter::once(value)).is_ok())
     }
 
     /// A piece of a stream: the lines that end in it are values.

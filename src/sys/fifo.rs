@@ -31,14 +31,14 @@ impl Identity {
     }
 }
 
-/// Whose lock: each is a byte of the FIFO. They are those of open file descriptions (fcntl(2),
-/// F_OFD_SETLK), so that the kernel lets go of them when their process ends, however it does.
+/// Whose lock. They are those of open file descriptions, so that the kernel lets go of them when
+/// their process ends, however it does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Lock {
-    /// Held by the process that writes a message.
-    Writers = 0,
-    /// Held by the process that reads one.
-    Readers = 1,
+    /// Held by the process that writes a message: fcntl(2), F_OFD_SETLK, which others may ask about.
+    Writers,
+    /// Held by the process that reads: flock(2), which takes two thirds of the time.
+    Readers,
 }
 
 /// Who may own a FIFO that is opened.
@@ -157,34 +157,52 @@ impl Fifo {
     ///
     /// Errors: `EBADF` for a FIFO not open for writing; `ENOLCK`.
     pub fn try_lock(&self, lock: Lock) -> Result<bool> {
-        match self.control(libc::F_OFD_SETLK, libc::F_WRLCK, lock) {
-            Ok(_) => Ok(true),
+        let outcome = match lock {
+            Lock::Writers => self.control(libc::F_OFD_SETLK, libc::F_WRLCK).map(drop),
+            Lock::Readers => self.flock(libc::LOCK_EX | libc::LOCK_NB),
+        };
+        match outcome {
+            Ok(()) => Ok(true),
             Err(Errno(libc::EAGAIN | libc::EACCES)) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
     pub fn unlock(&self, lock: Lock) {
-        // It cannot fail: what is given up is a whole range, or nothing.
-        let _ = self.control(libc::F_OFD_SETLK, libc::F_UNLCK, lock);
+        // It cannot fail: what is given up is all that there is, or nothing.
+        let _ = match lock {
+            Lock::Writers => self.control(libc::F_OFD_SETLK, libc::F_UNLCK).map(drop),
+            Lock::Readers => self.flock(libc::LOCK_UN),
+        };
     }
 
-    /// Whether another open FIFO has the lock.
-    pub fn is_locked(&self, lock: Lock) -> Result<bool> {
-        let found = self.control(libc::F_OFD_GETLK, libc::F_WRLCK, lock)?;
+    /// Whether another open FIFO has the writers' lock.
+    pub fn has_writer(&self) -> Result<bool> {
+        let found = self.control(libc::F_OFD_GETLK, libc::F_WRLCK)?;
         Ok(i32::from(found.l_type) != libc::F_UNLCK)
     }
 
-    fn control(&self, command: libc::c_int, kind: libc::c_int, lock: Lock) -> Result<libc::flock> {
+    fn control(&self, command: libc::c_int, kind: libc::c_int) -> Result<libc::flock> {
         // SAFETY: integers alone, for which all bits 0 is a value.
         let mut range = unsafe { MaybeUninit::<libc::flock>::zeroed().assume_init() };
         range.l_type = kind as libc::c_short;
         range.l_whence = libc::SEEK_SET as libc::c_short;
-        range.l_start = lock as libc::off_t;
         range.l_len = 1;
         // SAFETY: `range` is valid for reading and writing.
         check(unsafe { libc::fcntl(self.raw(), command, &mut range) })?;
         Ok(range)
+    }
+
+    fn flock(&self, operation: libc::c_int) -> Result<()> {
+        // SAFETY: the call takes no pointer.
+        check(unsafe { libc::flock(self.raw(), operation) }).map(drop)
+    }
+
+    /// Packets that it holds at most.
+    pub fn packets(&self) -> Result<usize> {
+        // SAFETY: the call takes no pointer.
+        let bytes = check(unsafe { libc::fcntl(self.raw(), libc::F_GETPIPE_SZ) })?;
+        Ok(bytes as usize / PACKET)
     }
 
     /// Writes as much as there is room for, without waiting, and without SIGPIPE.

@@ -26,14 +26,18 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Forgets what has happened.
-    pub fn clear(&self) {
+    /// Whether something has happened since the last call.
+    pub fn take(&self) -> bool {
         let mut events = [0u8; 4096];
+        let mut has_happened = false;
         // SAFETY: `events` is valid for writing. The descriptor does not block; that there was
         // nothing is as good.
         while unsafe { libc::read(self.0.as_raw_fd(), events.as_mut_ptr().cast(), events.len()) }
             > 0
-        {}
+        {
+            has_happened = true;
+        }
+        has_happened
     }
 }
 
