@@ -2807,8 +2807,10 @@ int32_t virt_connect(virt_t *h,
  * once on each connection, and anew when the domain is gone. One that is renamed keeps its old name here
  * until then. A dead connection is opened again, once, within the call's time.
  *
- * A daemon that does not answer in time loses the connection: other calls that wait for it go on
- * over a new one, within their own times. A signal handler does not end the wait.
+ * Calls for one host are made one after the other, in the order they came, those for several hosts
+ * together (many versions of libvirt are unsafe with more than one thread on a connection,
+ * CVE-2024-4418). A daemon that does not answer in time loses the connection: calls that wait go on over a
+ * new one, within their own times. A signal handler does not end the wait.
  *
  * `host`: as it was connected. `domain`: NUL-terminated. `out`: the caller's, its `size` set; as much
  * is written as that says, and on success only.
@@ -2816,8 +2818,7 @@ int32_t virt_connect(virt_t *h,
  * Returns 0. Errors: -ENOTCONN for a host that was never connected; -ENOENT when it has no such
  * domain; -ETIMEDOUT; those of `virt_connect` when the connection is opened again; -EACCES, -EOPNOTSUPP,
  * -EIO and others as libvirt says (its words go to the log); -EINVAL for NULL or a `size` not set;
- * -ESHUTDOWN when closed during the call; -EBADF. Thread safety: any thread; those of several run
- * together.
+ * -ESHUTDOWN when closed during the call; -EBADF. Thread safety: any thread.
  */
 int32_t virt_get_info(virt_t *h,
                       const char *host,

@@ -56,6 +56,20 @@ carries() {
     verdict "$name" "$reason"
 }
 
+# pipes CALLS ERROR WHEN WHICH: messages by a named pipe, or to nobody, while some calls fail. A
+# long message takes as many calls as its reader lets it.
+pipes() {
+    name="pipe $*"
+    what="pipe $count $4"
+    [ "$4" != nobody ] || what=nobody
+    reason=$(under "$1" "$2" "$3" $what) || reason="ended with status $?: $reason"
+    [ -n "$reason" ] || [ "$(injected)" -gt 0 ] || reason="was never injected"
+    most=$((100 * count + 2 * $(injected)))
+    all=$(grep -c '(' "$log")
+    [ -n "$reason" ] || [ "$all" -le $most ] || reason="$all calls"
+    verdict "$name" "$reason"
+}
+
 # refuses WHAT CALL ERROR [FIRST]: the first such call fails, then the next alone, until none is
 # left. FIRST: the first that is not the program's own.
 refuses() {
@@ -80,7 +94,7 @@ command -v strace >/dev/null || not_found strace
 command -v gcc >/dev/null || not_found gcc
 mkdir -p $out
 gcc -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Wpedantic -Werror \
-    $src/inject.c $src/support.c $src/peers.c $src/loops.c \
+    $src/inject.c $src/support.c $src/peers.c $src/loops.c $src/queues.c $src/pipes.c \
     -o $out/inject -L$lib -lpyhelpers -Wl,-rpath,"$PWD/$lib" -pthread || exit 1
 strace -f -qq -o "$log" true 2>/dev/null || {
     echo "not found: permission to trace (strace needs ptrace)"
@@ -121,6 +135,32 @@ carries loop pselect6 EINTR 1+2 select
 for call in eventfd2 epoll_create1 timerfd_create socket bind listen; do
     refuses listener $call EMFILE
 done
+
+# A feed receives each datagram by one call, and finds by another that it was the last.
+count=200
+for error in EINTR EAGAIN; do carries feed recvmmsg $error 1+3; done
+carries feed poll EINTR 1+2
+
+# A kernel that knows no way to write without SIGPIPE is asked once; packet by packet is its right.
+count=150
+for error in EINTR EAGAIN; do
+    pipes pwritev2,writev $error 1+3 whole
+    pipes pwritev2,writev $error 1..30 whole
+    pipes readv $error 1+3 whole
+    pipes readv $error 2..30 whole
+done
+for error in ENOSYS EOPNOTSUPP EPERM; do
+    pipes pwritev2 $error 1 parts
+    pipes pwritev2 $error 1 nobody
+done
+pipes poll EINTR 1+2 whole
+pipes fcntl EAGAIN 9+7 whole
+pipes inotify_init1 EMFILE 1 whole
+for error in ENOSPC EACCES; do refuses fifo mknodat $error; done
+for call in eventfd2 epoll_create1 timerfd_create; do refuses fifo $call EMFILE; done
+refuses fifo epoll_ctl ENOSPC
+refuses queue eventfd2 EMFILE 2
+refuses queue clone3 EAGAIN
 
 for call in eventfd2 epoll_create1 fcntl; do refuses new $call EMFILE; done
 refuses new socket EMFILE 2

@@ -18,7 +18,8 @@ lacks() {
 
 compile() {
     gcc -std=c11 -D_GNU_SOURCE -O1 -g $warnings "$@" \
-        $src/test_*.c $src/support.c $src/peers.c $src/loops.c $src/process.c $src/faults.c $link
+        $src/test_*.c $src/support.c $src/peers.c $src/loops.c $src/queues.c $src/pipes.c \
+        $src/process.c $src/faults.c $link
 }
 
 as_it_is() {

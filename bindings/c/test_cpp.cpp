@@ -1,5 +1,4 @@
-// The header as C++ sees it: handler, peer, broadcast and event loop with handles that close
-// themselves.
+// The header as C++ sees it: each kind of handle as one that closes itself.
 #include "../../include/pyhelpers.h"
 
 #include <arpa/inet.h>
@@ -7,6 +6,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <net/if.h>
 #include <stdexcept>
@@ -28,17 +28,28 @@ static_assert(std::is_standard_layout_v<bcast_config_t> && std::is_trivial_v<bca
 
 static_assert(std::is_standard_layout_v<evloop_event_t> && sizeof(evloop_event_t) == 48);
 static_assert(std::is_standard_layout_v<tcp_config_t> && std::is_trivial_v<tcp_config_t>);
+static_assert(std::is_standard_layout_v<stopwatch_t> && std::is_trivial_v<stopwatch_t>);
+static_assert(std::is_standard_layout_v<rq_config_t> && std::is_trivial_v<rq_config_t>);
+static_assert(std::is_standard_layout_v<rq_feed_config_t> && std::is_trivial_v<rq_feed_config_t>);
+static_assert(std::is_standard_layout_v<npipe_config_t> && std::is_trivial_v<npipe_config_t>);
+static_assert(std::is_standard_layout_v<virt_info_t> && std::is_trivial_v<virt_info_t>);
 
 struct Close {
     void operator()(udph_t *h) const { udph_close(h, 1000, nullptr); }
     void operator()(peer_t *h) const { peer_close(h); }
     void operator()(bcast_t *h) const { bcast_close(h); }
     void operator()(evloop_t *h) const { evloop_close(h); }
+    void operator()(rq_t *h) const { rq_close(h); }
+    void operator()(npipe_t *h) const { npipe_close(h); }
+    void operator()(virt_t *h) const { virt_close(h); }
 };
 using Handler = std::unique_ptr<udph_t, Close>;
 using Peer = std::unique_ptr<peer_t, Close>;
 using Broadcast = std::unique_ptr<bcast_t, Close>;
 using Loop = std::unique_ptr<evloop_t, Close>;
+using Queue = std::unique_ptr<rq_t, Close>;
+using Pipe = std::unique_ptr<npipe_t, Close>;
+using Hosts = std::unique_ptr<virt_t, Close>;
 
 std::int64_t check(std::int64_t result)
 {
@@ -234,6 +245,70 @@ bool a_loop_echoes()
     return Echo().ask("hello") == "hello";
 }
 
+bool a_stopwatch_runs()
+{
+    stopwatch_t watch{};
+    if (stopwatch_toc(&watch) != -ENODATA) return false;
+    check(stopwatch_tic(&watch));
+    check(stopwatch_sleep_until_next(&watch, 1000000));
+    return check(stopwatch_round(&watch)) >= 1000000 && check(stopwatch_toc(&watch)) >= 0;
+}
+
+ph_bytes_t item(std::string_view text)
+{
+    return {bytes(text), text.size()};
+}
+
+bool a_queue_holds_what_came_last()
+{
+    const ph_bytes_t group = item("health");
+    const std::array values{item("one"), item("two"), item("three")};
+    rq_t *h = nullptr;
+    check(rq_new(&group, 1, 2, RQ_RW, nullptr, &h));
+    const Queue queue(h);
+    check(rq_receive(h, bytes("health"), 6, bytes("node"), 4, values.data(), values.size()));
+    check(rq_wait(h, bytes("health"), 6, 0));
+    std::array<rq_value_t, 2> held{};
+    std::array<std::uint8_t, 64> buffer;
+    check(rq_extract_all(h, bytes("health"), 6, held.data(), held.size(), buffer.data(),
+                         buffer.size(), nullptr));
+    std::string all;
+    for (const rq_value_t &value : held)
+        all.append(reinterpret_cast<const char *>(buffer.data()) + value.offset, value.len);
+    return all == "twothree" && held[0].idx_len == 4;
+}
+
+bool a_pipe_carries_a_message()
+{
+    std::string folder = "/tmp/npipe.XXXXXX";
+    if (!mkdtemp(folder.data())) throw std::system_error(errno, std::generic_category());
+    const std::string path = folder + "/pipe";
+    npipe_t *h = nullptr;
+    check(npipe_new(path.c_str(), nullptr, &h));
+    const Pipe pipe(h);
+    const ph_bytes_t message = item("hello");
+    const bool had_no_reader = check(npipe_send(h, &message, 1, 0)) == 0;
+    check(npipe_fd(h));
+    check(npipe_send(h, &message, 1, 0));
+    ph_span_t span{};
+    std::array<std::uint8_t, 64> buffer;
+    check(npipe_receive(h, &span, 1, buffer.data(), buffer.size(), 10000, nullptr));
+    unlink(path.c_str());
+    rmdir(folder.c_str());
+    const auto *begin = buffer.data() + span.offset;
+    return had_no_reader && std::string(begin, begin + span.len) == "hello";
+}
+
+bool no_host_is_known()
+{
+    virt_t *h = nullptr;
+    check(virt_new(nullptr, &h));
+    const Hosts hosts(h);
+    virt_info_t info{};
+    info.size = sizeof info;
+    return virt_get_info(h, "host", "domain", &info) == -ENOTCONN;
+}
+
 using Test = bool (*)();
 
 bool passes(const char *name, Test test)
@@ -258,6 +333,10 @@ int main()
         {"peers_talk_in_cpp", peers_talk},
         {"a_broadcast_is_heard_in_cpp", a_broadcast_is_heard},
         {"a_loop_echoes_in_cpp", a_loop_echoes},
+        {"a_stopwatch_runs_in_cpp", a_stopwatch_runs},
+        {"a_queue_holds_what_came_last_in_cpp", a_queue_holds_what_came_last},
+        {"a_pipe_carries_a_message_in_cpp", a_pipe_carries_a_message},
+        {"no_host_is_known_in_cpp", no_host_is_known},
     };
     int passed = 0, failed = 0;
     for (const auto &[name, test] : tests) (passes(name, test) ? passed : failed)++;

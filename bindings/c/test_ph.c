@@ -34,11 +34,12 @@ static void every_errno_is_named_as_the_system_names_it(void)
 
 static void codes_that_are_no_errno_have_texts_of_their_own(void)
 {
-    const int32_t unknown[] = {-134, -4095, -4099, -1000000, INT32_MIN};
+    const int32_t unknown[] = {-134, -4095, -4100, -1000000, INT32_MIN};
     CHECK(strcmp(ph_strerror(0), "success") == 0);
     CHECK(strcmp(ph_strerror(1), "success") == 0);
     CHECK(strcmp(ph_strerror(INT32_MAX), "success") == 0);
     CHECK(strstr(ph_strerror(PH_EPANIC), "panic") != NULL);
+    CHECK(strstr(ph_strerror(PH_ENOLIBVIRT), "libvirt0") != NULL);
     for (size_t i = 0; i < LENGTH(unknown); i++)
         CHECK(strcmp(ph_strerror(unknown[i]), "unknown error") == 0);
 }

@@ -26,7 +26,10 @@ extern const struct test ph_tests[], argument_tests[], traffic_tests[], queue_te
     evloop_timer_tests[], evloop_watch_tests[], evloop_closed_tests[], evloop_thread_tests[],
     evloop_process_tests[], tcp_tests[], tcp_ending_tests[], tcp_argument_tests[],
     tcp_address_tests[], tcp_send_tests[], tcp_time_tests[], tcp_fault_tests[],
-    tcp_thread_tests[], tcp_many_tests[], tcp_random_tests[];
+    tcp_thread_tests[], tcp_many_tests[], tcp_random_tests[], stopwatch_tests[], rq_tests[],
+    rq_argument_tests[], rq_wait_tests[], rq_thread_tests[], rq_feed_tests[], rq_stream_tests[],
+    npipe_tests[], npipe_argument_tests[], npipe_wire_tests[], npipe_fault_tests[],
+    npipe_closed_tests[], npipe_process_tests[], virt_tests[];
 
 static const struct test *const SUITES[] = {
     ph_tests, argument_tests, traffic_tests, queue_tests, error_tests, ending_tests,
@@ -36,7 +39,9 @@ static const struct test *const SUITES[] = {
     evloop_timer_tests, evloop_watch_tests, evloop_closed_tests, evloop_thread_tests,
     evloop_process_tests, tcp_tests, tcp_ending_tests, tcp_argument_tests, tcp_address_tests,
     tcp_send_tests, tcp_time_tests, tcp_fault_tests, tcp_thread_tests, tcp_many_tests,
-    tcp_random_tests,
+    tcp_random_tests, stopwatch_tests, rq_tests, rq_argument_tests, rq_wait_tests,
+    rq_thread_tests, rq_feed_tests, rq_stream_tests, npipe_tests, npipe_argument_tests,
+    npipe_wire_tests, npipe_fault_tests, npipe_closed_tests, npipe_process_tests, virt_tests,
 };
 
 static const char *running;

@@ -1,7 +1,8 @@
 //! The libvirt client: connections that are kept, each with the domains looked up on it.
 //!
-//! A call runs on its caller's thread, on a connection that is open already, and is bounded by a
-//! time after which the connection's sockets are shut down. Connections are opened on threads of their
+//! A call runs on its caller's thread, on a connection that is open already, one at a time on each, and is
+//! bounded by a time after which the connection's sockets are shut down: keep-alive finds a daemon that
+//! is dead or stopped, but not one that answers it and nothing else, as when a virtual machine hangs. Connections are opened on threads of their
 //! own, as nothing can be done about a TCP connect or an ssh that takes its time. One that is dead is
 //! opened again, once for each call, within the call's time.
 
@@ -63,7 +64,8 @@ const LOG: Logger = Logger(Level::None);
 
 /// Connections to hosts, each known by a name of the program's.
 ///
-/// Every method may be called from any thread; those of several run together.
+/// Every method may be called from any thread. Calls for one host follow each other, those for several
+/// run together.
 pub struct Client {
     common: Arc<Common>,
     hosts: Mutex<Hosts>,

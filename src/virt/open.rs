@@ -34,25 +34,59 @@ impl Open {
         act: fn(&Domain) -> Outcome<T>,
     ) -> Outcome<T> {
         if self.connection.bound() == Bound::Nothing {
-            let (open, name) = (Arc::clone(self), name.to_owned());
-            return within(deadline, &self.common, move || open.act(&name, act));
+            let name = name.to_owned();
+            return self.within(deadline, move |open| open.act(&name, act));
         }
         self.bounded(deadline, || self.act(name, act))
     }
 
     pub fn domain_names(self: &Arc<Open>, deadline: i64) -> Outcome<Vec<CString>> {
         if self.connection.bound() == Bound::Nothing {
-            let open = Arc::clone(self);
-            return within(deadline, &self.common, move || open.connection.domain_names());
+            return self.within(deadline, |open| open.connection.domain_names());
         }
         self.bounded(deadline, || self.connection.domain_names())
     }
 
-    /// Makes a call on this thread; at `deadline` the connection's sockets are shut down.
+    /// Makes a call on this thread, when it is its turn; at `deadline` the connection's sockets are shut
+    /// down. Errors: `ETIMEDOUT` when others use it for so long; what the call says.
     fn bounded<T>(&self, deadline: i64, call: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-        let is_local = self.connection.bound() == Bound::Local;
-        let _deadline = (!is_local).then(|| self.connection.link().end_at(deadline));
+        if self.connection.bound() == Bound::Local {
+            return call();
+        }
+        let link = self.connection.link();
+        let _turn = link.turn(deadline)?;
+        let _deadline = link.end_at(deadline);
         call()
+    }
+
+    /// Makes a call on a thread of its own, where nothing else can bound it. When the time is over, the
+    /// thread is left to itself, and the connection with it.
+    ///
+    /// Errors: `ETIMEDOUT`; `EAGAIN` when too many such threads hang; what the call says.
+    fn within<T: Send + 'static>(
+        self: &Arc<Open>,
+        deadline: i64,
+        call: impl FnOnce(&Open) -> Outcome<T> + Send + 'static,
+    ) -> Outcome<T> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let open = Arc::clone(self);
+        start(&self.common, "virt-call", move || {
+            let outcome = match open.connection.link().turn(deadline) {
+                Ok(_turn) => call(&open),
+                Err(error) => Err(error.into()),
+            };
+            // Nobody may be waiting any more.
+            let _ = sender.send(outcome);
+        })?;
+        let left = u64::try_from(deadline - clock::monotonic()).unwrap_or(0);
+        match receiver.recv_timeout(Duration::from_nanos(left)) {
+            Ok(outcome) => outcome,
+            Err(RecvTimeoutError::Timeout) => {
+                self.connection.link().end();
+                Err(Errno(libc::ETIMEDOUT).into())
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(Error::plain(Errno::PANIC)),
+        }
     }
 
     /// One that was known but is gone is looked up anew: it may have been defined again.
@@ -80,28 +114,6 @@ impl Open {
 
     fn domains(&self) -> MutexGuard<'_, HashMap<CString, Arc<Domain>>> {
         self.domains.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Makes a call on a thread of its own, where nothing else can bound it; when the time is over, the
-/// thread is left to itself.
-///
-/// Errors: `ETIMEDOUT`; `EAGAIN` when too many such threads hang; what the call says.
-fn within<T: Send + 'static>(
-    deadline: i64,
-    common: &Arc<Common>,
-    call: impl FnOnce() -> Outcome<T> + Send + 'static,
-) -> Outcome<T> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    start(common, "virt-call", move || {
-        // Nobody may be waiting any more.
-        let _ = sender.send(call());
-    })?;
-    let left = u64::try_from(deadline - clock::monotonic()).unwrap_or(0);
-    match receiver.recv_timeout(Duration::from_nanos(left)) {
-        Ok(outcome) => outcome,
-        Err(RecvTimeoutError::Timeout) => Err(Errno(libc::ETIMEDOUT).into()),
-        Err(RecvTimeoutError::Disconnected) => Err(Error::plain(Errno::PANIC)),
     }
 }
 

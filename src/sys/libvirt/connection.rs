@@ -22,7 +22,7 @@ pub enum Bound {
     Nothing,
 }
 
-/// An open connection; calls of several threads run together.
+/// An open connection. Calls need the turn of its [`Link`], but for those that stay in the process.
 pub struct Connection {
     raw: NonNull<c_void>,
     api: &'static Api,
@@ -47,6 +47,7 @@ impl Connection {
         EventLoop::start()?;
         deadlines::start()?;
         let text = uri.map_or(ptr::null(), CStr::as_ptr);
+        let _turn = link.try_turn();
         let raw = Self::guarded(|| {
             // SAFETY: the text is NUL-terminated, or NULL.
             let raw = link.gather(|| unsafe { (api.connect_open)(text) });
@@ -72,11 +73,13 @@ impl Connection {
     /// connection ended when it has left `count` of these unanswered.
     pub fn keep_alive(&self, interval_s: i32, count: u32) {
         let _sigpipe = Blocked::new();
+        // Nobody else knows the connection yet, but for the event loop, which is not in it for long.
+        let _turn = self.link.turn(Connection::farewell());
         // SAFETY: the connection is open. A driver that cannot says so, and goes without.
-        unsafe {
+        self.link.gather(|| unsafe {
             (self.api.connect_set_keep_alive)(self.raw(), interval_s, count as c_uint);
             (self.api.reset_last_error)();
-        }
+        });
     }
 
     /// Until when (monotonic nanoseconds) a daemon that is told good-bye now may take to answer.
@@ -158,7 +161,10 @@ impl Drop for Connection {
                 let _ = thread::spawn_deep("virt-close".into(), move || raw.close(api));
             }
             Bound::Local | Bound::Link => {
-                let _deadline = self.link.end_at(Connection::farewell());
+                let at = Connection::farewell();
+                let _deadline = self.link.end_at(at);
+                // The event loop is not in it for long, and no longer than until the link is ended.
+                let _turn = self.link.turn(at);
                 raw.close(api);
             }
         }

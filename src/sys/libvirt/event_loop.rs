@@ -5,7 +5,10 @@
 //! waking anybody. And it does not tell which sockets a connection has.
 
 use super::api::{Free, OnHandle, OnTimeout};
+use super::deadlines::Deadline;
+use super::link::Link;
 use super::registered;
+use super::turn::Turn;
 use crate::log::{Level, Logger};
 use crate::sys::epoll::{Epoll, Watch};
 use crate::sys::eventfd::EventFd;
@@ -34,6 +37,8 @@ pub struct Handle {
     pub callback: OnHandle,
     pub opaque: Opaque,
     pub free: Free,
+    /// The connection it is for, whose turn the callback needs.
+    pub link: Option<Arc<Link>>,
 }
 
 pub struct Timer {
@@ -43,12 +48,16 @@ pub struct Timer {
     pub callback: OnTimeout,
     pub opaque: Opaque,
     pub free: Free,
+    /// The connection it is for, whose turn the callback needs.
+    pub link: Option<Arc<Link>>,
 }
 
 #[derive(Default)]
 pub struct State {
     pub handles: HashMap<c_int, Handle>,
     pub timers: HashMap<c_int, Timer>,
+    /// Handles that are ready, but whose connections are in use: they are looked at again soon.
+    postponed: Vec<c_int>,
     /// What libvirt has removed. It wants it freed by the loop, never inside its own call.
     removed: Vec<(Free, Opaque)>,
     /// Until when the thread sleeps; `i64::MIN` while it is awake and will look at everything anyway.
@@ -72,6 +81,12 @@ static SLOT: PerProcess<Slot> = PerProcess::new(
     |process| Slot { process, starting: Mutex::default(), event_loop: OnceLock::new() },
     |slot| slot.process,
 );
+
+/// When something is tried again that a connection in use has put off.
+const SOON_NS: i64 = 10_000_000;
+
+/// How long a callback may take.
+const CALLBACK_NS: i64 = 1_000_000_000;
 
 /// The eventfd's token; watches are numbers from 1 on.
 const WAKE: u64 = 0;
@@ -147,6 +162,7 @@ impl EventLoop {
         loop {
             match self.sleep(&mut ready) {
                 Ok(count) => {
+                    self.rearm_postponed();
                     for event in &ready[..count] {
                         self.dispatch(event.u64, event.events);
                     }
@@ -186,17 +202,33 @@ impl EventLoop {
             return self.wake.clear();
         }
         let watch = token as c_int;
-        let (callback, fd, opaque) = match self.state().handles.get(&watch) {
-            Some(handle) if handle.events != 0 => (handle.callback, handle.fd, handle.opaque),
+        let (callback, fd, opaque, link) = match self.state().handles.get(&watch) {
+            Some(handle) if handle.events != 0 => {
+                (handle.callback, handle.fd, handle.opaque, handle.link.clone())
+            }
             _ => return,
+        };
+        let Some(_turn) = try_turn(link.as_ref()) else {
+            return self.state().postponed.push(watch);
         };
         if let Some(callback) = callback {
             // SAFETY: libvirt's callback with its own pointer, which is freed by this thread only.
             unsafe { callback(watch, fd, registered::from_epoll(events), opaque.0) };
         }
+        self.rearm(watch);
+    }
+
+    fn rearm(&self, watch: c_int) {
         if let Some(handle) = self.state().handles.get(&watch).filter(|handle| handle.events != 0) {
             // It was watched before, so that it can be again.
             let _ = self.watch(watch, handle, false);
+        }
+    }
+
+    fn rearm_postponed(&self) {
+        let postponed = std::mem::take(&mut self.state().postponed);
+        for watch in postponed {
+            self.rearm(watch);
         }
     }
 
@@ -204,9 +236,11 @@ impl EventLoop {
         let now = clock::monotonic();
         let due: Vec<c_int> = self.state().due_timers(now);
         for id in due {
+            let link = self.state().timers.get(&id).and_then(|timer| timer.link.clone());
+            let turn = try_turn(link.as_ref());
             // One that came before may have removed it.
-            let Some((callback, opaque)) = self.state().restart(id, now) else { continue };
-            if let Some(callback) = callback {
+            let called = self.state().restart(id, now, turn.is_some());
+            if let Some((Some(callback), opaque)) = called.filter(|_| turn.is_some()) {
                 // SAFETY: as for handles.
                 unsafe { callback(id, opaque.0) };
             }
@@ -230,8 +264,9 @@ impl State {
         if !self.removed.is_empty() {
             return 0;
         }
+        let again = if self.postponed.is_empty() { i64::MAX } else { clock::monotonic() + SOON_NS };
         let timers = self.timers.values().filter(|timer| timer.period >= 0);
-        timers.map(|timer| timer.due).min().unwrap_or(i64::MAX)
+        timers.map(|timer| timer.due).fold(again, i64::min)
     }
 
     fn due_timers(&self, now: i64) -> Vec<c_int> {
@@ -239,11 +274,26 @@ impl State {
         self.timers.iter().filter(|(_, timer)| is_due(timer)).map(|(id, _)| *id).collect()
     }
 
-    /// What a due timer calls; its next time begins.
-    fn restart(&mut self, id: c_int, now: i64) -> Option<(OnTimeout, Opaque)> {
+    /// What a due timer calls. Its next time begins, or, as its connection is in use, it is due again
+    /// soon.
+    fn restart(&mut self, id: c_int, now: i64, is_its_turn: bool) -> Option<(OnTimeout, Opaque)> {
         let timer = self.timers.get_mut(&id)?;
         timer.set(timer.period, now);
+        if !is_its_turn {
+            timer.due = timer.due.min(now + SOON_NS);
+        }
         Some((timer.callback, timer.opaque))
+    }
+}
+
+/// What a callback for `link` needs: its turn, and an end should it wait for a socket that takes nothing.
+fn try_turn(link: Option<&Arc<Link>>) -> Option<Option<(Deadline, Turn<'_>)>> {
+    match link {
+        Some(link) => {
+            let turn = link.try_turn()?;
+            Some(Some((link.end_at(clock::monotonic() + CALLBACK_NS), turn)))
+        }
+        None => Some(None),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The sockets of a connection, and the time after which they are shut down.
 
 use super::deadlines::Deadline;
+use super::turn::{Turn, Turns};
 use crate::sys::{socket, Result};
 use std::cell::RefCell;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -20,6 +21,7 @@ pub struct Link {
     /// having a socket watched when it finds it dead, though threads may still wait for it.
     sockets: Mutex<Vec<Arc<OwnedFd>>>,
     is_ended: AtomicBool,
+    turns: Turns,
 }
 
 impl Link {
@@ -43,6 +45,16 @@ impl Link {
     /// Whether there is anything that [`end`](Link::end) can reach.
     pub fn has_sockets(&self) -> bool {
         !self.sockets().is_empty()
+    }
+
+    /// Waits for the right to have libvirt use it, until `deadline`. Errors: `ETIMEDOUT`.
+    pub fn turn(&self, deadline: i64) -> Result<Turn<'_>> {
+        self.turns.take(deadline)
+    }
+
+    /// That right, if nobody has it.
+    pub(super) fn try_turn(&self) -> Option<Turn<'_>> {
+        self.turns.try_take()
     }
 
     /// Ends it at `at` (monotonic nanoseconds) unless what is given is dropped before.
@@ -71,16 +83,19 @@ impl Link {
     }
 }
 
+/// The link of the connection that this thread is opening.
+pub(super) fn opening() -> Option<Arc<Link>> {
+    OPENING.with_borrow(Clone::clone)
+}
+
 /// A second descriptor for one that libvirt wants to have watched; a socket becomes the link's whose
 /// connection this thread is opening.
 pub(super) fn adopt(fd: RawFd) -> Result<Arc<OwnedFd>> {
     let copy = Arc::new(socket::duplicate(fd)?);
     let is_socket = socket2::SockRef::from(&*copy).r#type().is_ok();
-    OPENING.with_borrow(|link| {
-        if let Some(link) = link.as_ref().filter(|_| is_socket) {
-            link.attach(&copy);
-        }
-    });
+    if let Some(link) = opening().filter(|_| is_socket) {
+        link.attach(&copy);
+    }
     Ok(copy)
 }
 

@@ -44,7 +44,8 @@ pub extern "C" fn add_handle(
     let Some(event_loop) = EventLoop::existing() else { return FAILED };
     let Ok(copy) = link::adopt(fd) else { return FAILED };
     let watch = number();
-    let handle = Handle { fd, copy, events, callback, opaque: Opaque(opaque), free };
+    let link = link::opening();
+    let handle = Handle { fd, copy, events, callback, opaque: Opaque(opaque), free, link };
     let mut state = event_loop.state();
     if event_loop.watch(watch, &handle, true).is_err() {
         return FAILED;
@@ -79,7 +80,8 @@ pub extern "C" fn add_timeout(
 ) -> c_int {
     let Some(event_loop) = EventLoop::existing() else { return FAILED };
     let id = number();
-    let mut timer = Timer { period, due: 0, callback, opaque: Opaque(opaque), free };
+    let link = link::opening();
+    let mut timer = Timer { period, due: 0, callback, opaque: Opaque(opaque), free, link };
     timer.set(period, clock::monotonic());
     let due = timer.due;
     let mut state = event_loop.state();
