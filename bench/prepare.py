@@ -87,9 +87,9 @@ def compile_programs():
     if not os.path.exists(os.path.join(LIBRARY_DIR, "libpyhelpers.so")):
         raise Missing("target/release/libpyhelpers.so is missing: make build")
     os.makedirs(BUILT, exist_ok=True)
+    header = ["-I", os.path.join(ROOT, "include")]
     library = [
-        "-I",
-        os.path.join(ROOT, "include"),
+        *header,
         "-L",
         LIBRARY_DIR,
         "-Wl,-rpath," + LIBRARY_DIR,
@@ -106,6 +106,12 @@ def compile_programs():
         gcc("evloop/uv.c", "evloop-uv", ["-luv"])
     else:
         print("  %s; what needs it does not run" % LIBUV_MISSING, flush=True)
+    gcc("helpers/rq.c", "helpers-rq", [*library, "-pthread"])
+    gcc("helpers/ring.c", "helpers-ring", [*header, "-pthread"])
+    gcc("helpers/npipe.c", "helpers-npipe", library)
+    gcc("helpers/pipe.c", "helpers-pipe")
+    gcc("helpers/virt.c", "helpers-virt", library)
+    gcc("helpers/libvirt.c", "helpers-libvirt", ["-ldl", "-pthread"])
 
 
 @functools.lru_cache(maxsize=None)

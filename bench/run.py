@@ -3,7 +3,8 @@
     run.py [--quick] [--only NAME]
 
 --quick: one short round instead of three, for trying the benchmark out.
---only NAME: one group of works (see works.py and evloop/works.py); nothing is written then.
+--only NAME: one group of works (see works.py, and those of evloop and helpers); nothing is written
+    then.
 """
 
 import argparse
@@ -15,9 +16,10 @@ import prepare
 import report
 import works
 from evloop.works import WORKS as EVLOOP_WORKS
+from helpers.works import WORKS as HELPERS_WORKS
 from measure import Runner, in_use
 
-WORKS = {**works.WORKS, **EVLOOP_WORKS}
+WORKS = {**works.WORKS, **EVLOOP_WORKS, **HELPERS_WORKS}
 
 
 def main():

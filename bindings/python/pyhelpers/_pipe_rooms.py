@@ -1,62 +1,69 @@
 """Memory that messages of a pipe lie in while the library sends or receives them."""
 
-import struct
 import sys
 from array import array
 
 from pyhelpers._backend import backend
 
-#: A ph_bytes_t: where the data lies, and how long it is.
-_RECORD = struct.Struct("=QQ")
 
-_PY2 = sys.version_info[0] == 2
+class _Records(array):
+    """``ph_bytes_t`` of messages, two words each: where the data lies, and how long it is.
+
+    ``data`` is the memory. Up to CPython 3.6 the interpreter's end frees what a daemon thread
+    holds, while a call made there still reads it. It does not free the arguments of the call, and
+    so neither what they hold.
+    """
 
 
-def _writable(memory):
-    """What slices of bytes can be assigned to."""
-    if _PY2:
-        return memory if backend.name == "cffi" else memoryview(memory)
-    return memoryview(memory).cast("B")
+def _memory(size):
+    """Where it begins; what slices of bytes can be assigned to, and what keeps it."""
+    pointer, memory = backend.memory("uint8_t", size)
+    if sys.version_info[0] > 2:
+        view = memoryview(memory).cast("B")
+    else:
+        view = memory if backend.name == "cffi" else memoryview(memory)
+    return backend.address(pointer), view, (pointer, memory)
 
 
 class Outbox(object):
-    """Messages to be sent: their records, and then all their data.
+    """Room for one message to be sent, of up to ``size`` bytes. ``messages``: what a call takes."""
 
-    They are one piece, as up to CPython 3.6 the interpreter's end frees what a daemon thread holds
-    while a call made there still reads. It does not free the arguments of the call.
-    """
+    count = 1
 
     def __init__(self, size):
-        """``size``: bytes of data that it has room for, with one record."""
         self.size = size
-        self._room(_RECORD.size + size)
+        address, self._view, memory = _memory(size)
+        self._hold(_Records("L", (address, 0)), memory)
 
-    def _room(self, size):
-        self.messages, self._memory = backend.memory("ph_bytes_t", size)
-        self._view = _writable(self._memory)
-        self._start = backend.address(self.messages)
+    def _hold(self, records, memory):
+        self._records = records
+        records.data = memory
+        self.messages = backend.view("ph_bytes_t", records)
 
-    def put(self, data):
-        """Makes ``data`` the only message. It must have room."""
-        _RECORD.pack_into(self._memory, 0, self._start + _RECORD.size, len(data))
-        self._view[_RECORD.size : _RECORD.size + len(data)] = data
+    def put(self, data, size):
+        """Takes the message in: ``data``, ``size`` bytes long."""
+        self._records[1] = size
+        self._view[:size] = data
 
-    @classmethod
-    def of(cls, datas):
-        """One with these messages."""
-        made = cls(sum(map(len, datas)) + _RECORD.size * len(datas))
-        at = made._start + _RECORD.size * len(datas)
-        parts = []
+
+class Outboxes(Outbox):
+    """Several messages to be sent, ``count`` of them."""
+
+    def __init__(self, datas):
+        self.count = len(datas)
+        whole = b"".join(datas)
+        address, view, memory = _memory(max(1, len(whole)))
+        view[: len(whole)] = whole
+        records = _Records("L")
         for data in datas:
-            parts.append(_RECORD.pack(at, len(data)))
-            at += len(data)
-        whole = b"".join(parts + datas)
-        made._view[: len(whole)] = whole
-        return made
+            records.extend((address, len(data)))
+            address += len(data)
+        self._hold(records, memory)
 
-    def rest(self, done):
-        """The messages behind the first ones."""
-        return backend.at("ph_bytes_t", self._start + done * _RECORD.size)
+    def drop(self, count):
+        """Leaves so many out, from the first one on."""
+        self.count -= count
+        self._hold(_Records("L", self._records[2 * count :]), self._records.data)
 
 
 class Inbox(object):

@@ -60,7 +60,7 @@ def _imported(module, name):
 
 
 def _loads_with(find):
-    if hasattr(pickle, "_Unpickler") or hasattr(sys, "pypy_version_info"):
+    if compatible or hasattr(sys, "pypy_version_info"):
 
         class Unpickler(pickle.Unpickler):
             def find_class(self, module, name):

@@ -12,7 +12,7 @@ from pyhelpers._backend import backend
 from pyhelpers._bare_pickles import BarePickles
 from pyhelpers._deadlines import Deadline
 from pyhelpers._pipe import MessageLost, MessageRejected, Pipe
-from pyhelpers._pipe_rooms import Inbox, Outbox
+from pyhelpers._pipe_rooms import Inbox, Outbox, Outboxes
 from pyhelpers._serializers import serializer as chosen
 
 __all__ = ["MessageLost", "MessageRejected", "NamedPipeWrapper"]
@@ -145,7 +145,7 @@ class NamedPipeWrapper(object):
 
         ``timeout``: seconds to wait for room in a full pipe; None: for ever. A long message that
         was begun is given up when nothing of it is read for that time, and 1 s at least. A message
-        that was sent waits to be received as long as somebody has the pipe open for that.
+        that was sent waits to be received as long as anybody has the pipe open.
 
         Errors: what ``dumps`` raises, before anything is sent; OSError with ETIMEDOUT (Python 3:
         TimeoutError), with EAGAIN (BlockingIOError) for timeout 0, with EMSGSIZE for a message
@@ -160,17 +160,17 @@ class NamedPipeWrapper(object):
             outbox = Outbox(_ROOM)
         if size > outbox.size:
             outbox = Outbox(max(size, 2 * outbox.size))
-        outbox.put(data)
+        outbox.put(data, size)
         if size <= _UNDIVIDED and timeout is None:
             code = _send(pipe.value, outbox.messages, 1, 0)
             if code < 0:
-                code = self._send_in_time(pipe, outbox.messages, 1, None, _SLICE)
+                code = self._send_in_time(pipe, outbox, None, _SLICE)
         else:
             slice_ms = _SLICE if size <= _UNDIVIDED else _FOREVER
-            code = self._send_in_time(pipe, outbox.messages, 1, timeout, slice_ms)
+            code = self._send_in_time(pipe, outbox, timeout, slice_ms)
         if outbox.size <= _KEPT:
             self._outboxes.append(outbox)
-        return pipe.check(code) > 0
+        return code > 0 if code >= 0 else pipe.check(code)
 
     def send_many(self, objs, timeout=None):
         """Sends objects, an iterable of what :meth:`send` takes, in order. Gives how many were
@@ -185,23 +185,22 @@ class NamedPipeWrapper(object):
         sent = 0
         while sent < len(datas):
             batch = _next_batch(datas, sent)
-            outbox = Outbox.of(batch)
             slice_ms = _SLICE if max(map(len, batch)) <= _UNDIVIDED else _FOREVER
-            done = 0
-            while done < len(batch):
-                rest, count = outbox.rest(done), len(batch) - done
-                code = self._send_in_time(pipe, rest, count, timeout, slice_ms)
+            outbox = Outboxes(batch)
+            while outbox.count:
+                code = self._send_in_time(pipe, outbox, timeout, slice_ms)
                 if code <= 0:
                     return sent or pipe.check(code)
-                done += code
+                outbox.drop(code)
                 sent += code
         return sent
 
-    def _send_in_time(self, pipe, messages, count, timeout, slice_ms):
+    def _send_in_time(self, pipe, outbox, timeout, slice_ms):
         """What the library answers when there is nothing left to wait for."""
         deadline = Deadline(timeout)
         while True:
-            code = _send(pipe.value, messages, count, deadline.left_ms(slice_ms))
+            wait_ms = deadline.left_ms(slice_ms)
+            code = _send(pipe.value, outbox.messages, outbox.count, wait_ms)
             if code == -errno.EBADF:
                 pipe = self._renewed(pipe)
             elif code not in _waiting.NOTHING:
@@ -227,7 +226,7 @@ class NamedPipeWrapper(object):
             inbox = self._inboxes.pop()
         except IndexError:
             inbox = Inbox(_ROOM, self._by_views)
-        wait_ms = deadline.left_ms(_SLICE)
+        wait_ms = _SLICE if timeout is None else deadline.left_ms(_SLICE)
         code = _receive(pipe.value, inbox.spans, 1, inbox.data, inbox.size, wait_ms, inbox.need)
         if code <= 0:
             inbox = self._receive_on(pipe, inbox, code, deadline)
