@@ -50,7 +50,7 @@ class Step(object):
     def __init__(self, name, run, is_cell=False):
         self.name = name
         self.run = run
-        #: Cells of the matrix mostly wait, and so run side by side.
+        #: Cells of the matrix, and others that mostly wait, run side by side.
         self.is_cell = is_cell
         self.outcome = ""
         self.counts = ""
@@ -282,6 +282,10 @@ def steps():
     yield Step("crowds", Interpreter(NEWEST).runs("tests/net/crowds.py", **cffi))
     yield Step("readme", readme)
     yield Step("demo server", demo_server)
+    for name in OLDEST, NEWEST:
+        for script in "pipes", "libvirt":
+            run = Interpreter(name).runs("tests/net/%s.py" % script, **cffi)
+            yield Step("%s %s" % (script, name), run, is_cell=True)
     for name in MATRIX:
         interpreter = Interpreter(name)
         for backend in BACKENDS:
