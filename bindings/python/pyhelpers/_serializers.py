@@ -14,7 +14,7 @@ else:
 #: The highest protocol that Python 2 reads: the other end may be one.
 _PROTOCOL = 2
 
-#: A pickle of protocol 3 that is bytes and nothing else: its head, the length among it, and its end.
+#: A pickle of protocol 3 that is bytes and nothing else: its head with the length, and its end.
 _BYTES_HEAD, _BYTES_END = struct.Struct("<3sI"), b"."
 _BYTES_MARK = b"\x80\x03B"
 _BYTES_MOST = (1 << 32) - 1

@@ -1,7 +1,6 @@
 """Objects between processes by a named pipe: see :class:`NamedPipeWrapper`."""
 
 import errno
-import os
 import select
 import threading
 import time
@@ -57,8 +56,8 @@ class NamedPipeWrapper(object):
 
     ``path``: of the named pipe, which is made, for this user alone (0600), if nothing is there.
 
-    ``serializer``: "pickle"; "json"; "raw", for bytes alone; or a pair of functions: ``dumps(obj)``,
-    which gives bytes, and ``loads(data)``. What "pickle" writes every Python from 2.7 on can read:
+    ``serializer``: "pickle"; "json"; "raw", for bytes alone; or a pair of functions:
+    ``dumps(obj)``, which gives bytes, and ``loads(data)``. What "pickle" writes every Python from 2.7 on can read:
     it is protocol 2, but for bytes of Python 3 that are the whole message, which protocol 2 does
     not have; Python 2 gets them as its str. A str of Python 2 can be read by Python 3 where it is
     ASCII; bytearray and unicode come as they are.
