@@ -4,10 +4,12 @@ use super::row::Row;
 use super::waiting::{Looks, Patience, Stop};
 use super::Shared;
 use crate::sys::fifo::{self, Fifo, Lock};
+use crate::sys::nap::nap;
 use crate::sys::poll::{self, Interest};
 use crate::sys::{clock, poller, Errno, Result};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::mem;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -184,6 +186,7 @@ impl Writing {
 
     /// Writes as much of a message as there is room for, waiting for room if there is none.
     fn begin(&mut self, shared: &Shared, row: &mut Row<'_>, patience: &Patience) -> Result<()> {
+        let mut room = Room::default();
         loop {
             // A message of one packet cannot mix with another's, and may stand between its packets.
             if row.needs_turn() {
@@ -195,7 +198,7 @@ impl Writing {
                     // Others may use the time, and the room before this thread does.
                     self.unlock();
                     let left = patience.left()?;
-                    wait_for_room(self.fifo()?, &shared.stop, left)?;
+                    room.wait(self.fifo()?, &shared.stop, left)?;
                 }
                 result => return result,
             }
@@ -253,14 +256,34 @@ impl Writing {
     }
 }
 
-/// Waits until the pipe has room, or no reader, at most `nanoseconds`; gives whether it has.
-///
-/// Errors: `ESHUTDOWN`; `EINTR` when a signal handler ran.
-fn wait_for_room(fifo: &Fifo, stop: &Stop, nanoseconds: i64) -> Result<bool> {
-    let wanted = [(fifo.as_fd(), Interest::Writable), (stop.borrow(), Interest::Readable)];
-    let is_ready = poll::wait(&wanted, timeout_ms(nanoseconds))?;
-    stop.check()?;
-    Ok(is_ready)
+/// Waits for room.
+#[derive(Default)]
+struct Room {
+    has_napped: bool,
+}
+
+/// How long to nap before a wait: a reader that takes packet after packet would pay for waking this
+/// process for each of them, and meanwhile makes room for many.
+const NAP: i64 = 50_000;
+
+impl Room {
+    /// There was room again.
+    fn found(&mut self) {
+        self.has_napped = false;
+    }
+
+    /// Waits until the pipe may have room, or no reader, at most `nanoseconds`.
+    ///
+    /// Errors: `ESHUTDOWN`; `EINTR` when a signal handler ran.
+    fn wait(&mut self, fifo: &Fifo, stop: &Stop, nanoseconds: i64) -> Result<()> {
+        if nanoseconds > NAP && !mem::replace(&mut self.has_napped, true) {
+            nap(stop.borrow(), NAP)?;
+        } else {
+            let wanted = [(fifo.as_fd(), Interest::Writable), (stop.borrow(), Interest::Readable)];
+            poll::wait(&wanted, timeout_ms(nanoseconds))?;
+        }
+        stop.check()
+    }
 }
 
 fn timeout_ms(nanoseconds: i64) -> i32 {
@@ -276,17 +299,19 @@ struct Stall {
     most: i64,
     since: Option<i64>,
     was_interrupted: bool,
+    room: Room,
 }
 
 impl Stall {
     fn new(patience: &Patience) -> Stall {
         let most = patience.whole().unwrap_or(i64::MAX).max(STALL_MIN);
-        Stall { most, since: None, was_interrupted: false }
+        Stall { most, since: None, was_interrupted: false, room: Room::default() }
     }
 
     /// They have taken something.
     fn end(&mut self) {
         self.since = None;
+        self.room.found();
     }
 
     /// Waits until they take something.
@@ -304,7 +329,7 @@ impl Stall {
             let error = if self.was_interrupted { libc::EINTR } else { libc::ETIMEDOUT };
             return Err(Errno(error));
         }
-        match wait_for_room(fifo, stop, left) {
+        match self.room.wait(fifo, stop, left) {
             // A message cut off for a timer's signal would be lost for nothing.
             Err(Errno(libc::EINTR)) => {
                 if !self.was_interrupted {
@@ -314,7 +339,7 @@ impl Stall {
                 self.most = STALL_MIN;
                 Ok(())
             }
-            result => result.map(drop),
+            result => result,
         }
     }
 }
