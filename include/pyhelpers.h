@@ -411,8 +411,9 @@ typedef struct evloop_t evloop_t;
  * On the pipe a message is a row of packets of at most 4,096 bytes, each one write in packet mode
  * (pipe(2), O_DIRECT) with 24 bytes before its payload, little-endian: "npm1"; a byte with 1 for the
  * message's first packet, 2 for its last, 4 for one given up; three bytes 0; 8 of an id; 8 of the
- * message's length. Writers lock byte 0 of the FIFO for a message, readers byte 1 (fcntl(2),
- * F_OFD_SETLK).
+ * message's length. For a message of several packets a writer locks byte 0 of the FIFO (fcntl(2),
+ * F_OFD_SETLK); one of a single packet may stand between the packets of another. A reader locks the
+ * FIFO (flock(2), LOCK_EX) until its message is whole.
  */
 typedef struct npipe_t npipe_t;
 
@@ -644,7 +645,7 @@ typedef struct {
     uint64_t recv_batches;
     uint64_t gro_messages;
     /**
-     * Picked up by udph_get_recved.
+     * Picked up by udph_get_recved, or given to a feed (rq_feed_udph).
      */
     uint64_t delivered;
     /**
@@ -2471,11 +2472,11 @@ int64_t stopwatch_sleep_until_next(stopwatch_t *watch,
 /**
  * Makes a receive queue: groups of buffers, each of which keeps the last values of one sender.
  *
- * `groups`, `n`: the names, any bytes, each once. `length`: values of a buffer, 1 to 16,777,216; when
+ * `groups`, `n`: the names, 1 to 4,096, any bytes, each once. `length`: values of a buffer, 1 to 16,777,216; when
  * one more comes the oldest falls out. `policy`: RQ_UNSYNC, RQ_RW or RQ_EXCLUSIVE. `config`: NULL for
  * the default limits. `out`: the caller's; gets the handle.
  *
- * Errors: -EINVAL for no groups, one twice, a length or policy out of range, a bad configuration,
+ * Errors: -EINVAL for too few or too many groups, one twice, a length or policy out of range, a bad configuration,
  * NULL; -EMFILE. `out` is written on success only. Thread safety: any thread.
  */
 int32_t rq_new(const ph_bytes_t *groups,
@@ -2597,6 +2598,14 @@ int32_t rq_buffer_stats(rq_t *q,
                         rq_buffer_stats_t *out);
 
 /**
+ * Ends it: ends its feeds, releases all values and wakes every waiter. From the first moment on every
+ * other call with this handle, from any thread, answers -EBADF; waits inside end with -ESHUTDOWN.
+ *
+ * Returns 0. Errors: -EBADF, for a second close too. Thread safety: any thread.
+ */
+int32_t rq_close(rq_t *q);
+
+/**
  * Has a UDP handler put what it receives into a group, by its own threads, instead of handing it to
  * `udph_get_recved`. What it had received before stays there.
  *
@@ -2638,8 +2647,8 @@ int64_t rq_feed_peer(rq_t *q,
  * `config`: as `rq_feed_udph`. `connection`: its id in `loop_`.
  *
  * Returns the feed's number, above 0. Errors: -EALREADY when the source has a feed; -ENOENT for an
- * unknown group; -EINVAL; -EBADF for either handle and for a connection that is closed; how it ended.
- * Thread safety: any thread.
+ * unknown group; -ENOTCONN while it is being connected; -EINVAL; -EBADF for either handle and for a
+ * connection that is closed; how it ended. Thread safety: any thread.
  */
 int64_t rq_feed_tcp(rq_t *q,
                     const uint8_t *group,
@@ -2657,20 +2666,13 @@ int64_t rq_feed_tcp(rq_t *q,
 int32_t rq_feed_stats(rq_t *q, int64_t feed, rq_feed_stats_t *out);
 
 /**
- * Ends a feed, if its source has not, and forgets its counts. What came before is in the queue.
+ * Ends a feed, if its source has not, and forgets its counts. What came before is in the queue; a
+ * value that is on its way at this moment may still come.
  *
  * Returns 0. Errors: -ENOENT for a number never given out, or stopped; -EBADF. Thread safety: any
  * thread.
  */
 int32_t rq_feed_stop(rq_t *q, int64_t feed);
-
-/**
- * Ends it: ends its feeds, releases all values and wakes every waiter. From the first moment on every
- * other call with this handle, from any thread, answers -EBADF; waits inside end with -ESHUTDOWN.
- *
- * Returns 0. Errors: -EBADF, for a second close too. Thread safety: any thread.
- */
-int32_t rq_close(rq_t *q);
 
 /**
  * Makes a handle for the FIFO at `path`, and the FIFO, which its user alone may use (0600), if
@@ -2704,12 +2706,15 @@ int32_t npipe_new(const char *path,
  * Errors, about the first one: -EAGAIN with `timeout_ms` 0, and -ETIMEDOUT, when there is no room,
  * or another writer in a message; -ETIMEDOUT when it was given up; -EMSGSIZE for more than
  * `message_max` (with NPIPE_UNFRAMED any length will do); -EINTR when a signal handler ran during
- * the wait (a message once begun is given up for that only if no reader takes anything of it for
- * another 1,000 ms); -ESHUTDOWN when the handle is closed meanwhile; -EEXIST, -EPERM, -EACCES for
+ * the wait (from then on a message once begun is given up as soon as no reader takes anything of it for
+ * 1,000 ms); -ESHUTDOWN when the handle is closed meanwhile; -EEXIST, -EPERM, -EACCES for
  * what is at the path by now; -EMFILE; -EINVAL for NULL or a timeout below -1; -EBADF.
  * Thread safety: any thread; one sends while others wait.
  */
-int32_t npipe_send(npipe_t *h, const ph_bytes_t *messages, size_t n, int32_t timeout_ms);
+int32_t npipe_send(npipe_t *h,
+                   const ph_bytes_t *messages,
+                   size_t n,
+                   int32_t timeout_ms);
 
 /**
  * Receives up to `n` whole messages that are there, waiting for a first one, however many writers
@@ -2742,6 +2747,26 @@ int32_t npipe_receive(npipe_t *h,
                       size_t cap,
                       int32_t timeout_ms,
                       size_t *need);
+
+/**
+ * `npipe_send` of one message, for callers to whom filling a structure costs more than the call.
+ *
+ * `data`, `len`: the caller's; NULL with 0. `timeout_ms`, returns, errors, thread safety: as there.
+ */
+int32_t npipe_send_one(npipe_t *h, const uint8_t *data, size_t len, int32_t timeout_ms);
+
+/**
+ * `npipe_receive` of one message.
+ *
+ * `out`, `cap`: the caller's. `timeout_ms`: as there.
+ *
+ * Returns its length. Errors: as there; after -EMSGSIZE `npipe_receive` tells how long it is. Thread
+ * safety: as there.
+ */
+int64_t npipe_receive_one(npipe_t *h,
+                          uint8_t *out,
+                          size_t cap,
+                          int32_t timeout_ms);
 
 /**
  * A descriptor to wait on beside others (poll(2), epoll(7)): readable while `npipe_receive` has

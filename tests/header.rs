@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// In the order in which their contents are to stand.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "ph.rs",
     "datagram.rs",
     "udph.rs",
@@ -13,6 +13,7 @@ const FILES: [&str; 11] = [
     "tcp.rs",
     "stopwatch.rs",
     "rq.rs",
+    "rq_feed.rs",
     "npipe.rs",
     "virt.rs",
 ];

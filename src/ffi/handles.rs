@@ -116,8 +116,8 @@ fn stripe() -> usize {
 }
 
 /// Slots are made in blocks, and a block stays: a token may be looked up at any time.
-const BLOCK: usize = 256;
-const BLOCKS: usize = 256;
+const BLOCK: usize = 64;
+const BLOCKS: usize = 1024;
 
 struct Table {
     process: u32,
@@ -164,7 +164,7 @@ impl Table {
     }
 }
 
-/// A block of free slots, which take no memory before they are used. Errors: `ENOMEM`.
+/// A block of free slots. Errors: `ENOMEM`.
 fn new_block() -> Result<*mut [Slot; BLOCK]> {
     // SAFETY: the layout is not empty.
     let block = unsafe { alloc::alloc_zeroed(Layout::new::<[Slot; BLOCK]>()) };

@@ -3,7 +3,7 @@
 use super::handles::{self, Kind};
 use super::ph::{ph_bytes_t, ph_span_t};
 use super::sized::{self, Growing};
-use super::{check_array, guard32, hand_out, patience, slice_in, slice_out, INVALID};
+use super::{check_array, guard, guard32, hand_out, patience, slice_in, slice_out, INVALID};
 use crate::npipe::{Config, Output, Pipe, Stats};
 use crate::sys::fifo::Owner;
 use crate::sys::{Errno, Result};
@@ -20,8 +20,9 @@ use std::ffi::{c_char, CStr, CString};
 /// On the pipe a message is a row of packets of at most 4,096 bytes, each one write in packet mode
 /// (pipe(2), O_DIRECT) with 24 bytes before its payload, little-endian: "npm1"; a byte with 1 for the
 /// message's first packet, 2 for its last, 4 for one given up; three bytes 0; 8 of an id; 8 of the
-/// message's length. Writers lock byte 0 of the FIFO for a message, readers byte 1 (fcntl(2),
-/// F_OFD_SETLK).
+/// message's length. For a message of several packets a writer locks byte 0 of the FIFO (fcntl(2),
+/// F_OFD_SETLK); one of a single packet may stand between the packets of another. A reader locks the
+/// FIFO (flock(2), LOCK_EX) until its message is whole.
 pub struct npipe_t {
     _private: [u8; 0],
 }
@@ -145,8 +146,8 @@ unsafe fn read_config(config: *const npipe_config_t) -> Result<Config> {
 /// Errors, about the first one: -EAGAIN with `timeout_ms` 0, and -ETIMEDOUT, when there is no room,
 /// or another writer in a message; -ETIMEDOUT when it was given up; -EMSGSIZE for more than
 /// `message_max` (with NPIPE_UNFRAMED any length will do); -EINTR when a signal handler ran during
-/// the wait (a message once begun is given up for that only if no reader takes anything of it for
-/// another 1,000 ms); -ESHUTDOWN when the handle is closed meanwhile; -EEXIST, -EPERM, -EACCES for
+/// the wait (from then on a message once begun is given up as soon as no reader takes anything of it for
+/// 1,000 ms); -ESHUTDOWN when the handle is closed meanwhile; -EEXIST, -EPERM, -EACCES for
 /// what is at the path by now; -EMFILE; -EINVAL for NULL or a timeout below -1; -EBADF.
 /// Thread safety: any thread; one sends while others wait.
 #[no_mangle]
@@ -225,6 +226,50 @@ pub unsafe extern "C" fn npipe_receive(
             unsafe { need.write(output.need()) };
         }
         received.map(|()| output.count() as i32)
+    })
+}
+
+/// `npipe_send` of one message, for callers to whom filling a structure costs more than the call.
+///
+/// `data`, `len`: the caller's; NULL with 0. `timeout_ms`, returns, errors, thread safety: as there.
+#[no_mangle]
+pub unsafe extern "C" fn npipe_send_one(
+    h: *mut npipe_t,
+    data: *const u8,
+    len: usize,
+    timeout_ms: i32,
+) -> i32 {
+    guard32(|| {
+        let pipe = pipe(h)?;
+        let timeout = patience(timeout_ms)?;
+        // SAFETY: the caller's promise.
+        let message = unsafe { slice_in(data, len)? };
+        pipe.send([message].into_iter(), timeout).map(|sent| sent as i32)
+    })
+}
+
+/// `npipe_receive` of one message.
+///
+/// `out`, `cap`: the caller's. `timeout_ms`: as there.
+///
+/// Returns its length. Errors: as there; after -EMSGSIZE `npipe_receive` tells how long it is. Thread
+/// safety: as there.
+#[no_mangle]
+pub unsafe extern "C" fn npipe_receive_one(
+    h: *mut npipe_t,
+    out: *mut u8,
+    cap: usize,
+    timeout_ms: i32,
+) -> i64 {
+    guard(|| {
+        let pipe = pipe(h)?;
+        let timeout = patience(timeout_ms)?;
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { slice_out(out, cap)? };
+        let mut length = 0;
+        let mut place = |_, _, len| length = len;
+        pipe.receive(&mut Output::new(bytes, 1, &mut place), timeout)?;
+        Ok(length as i64)
     })
 }
 

@@ -147,7 +147,7 @@ pub struct udph_stats_t {
     /// System calls that received, and the messages of several datagrams among theirs (GRO).
     pub recv_batches: u64,
     pub gro_messages: u64,
-    /// Picked up by udph_get_recved.
+    /// Picked up by udph_get_recved, or given to a feed (rq_feed_udph).
     pub delivered: u64,
     /// Thrown away by a full receive queue.
     pub recv_dropped: u64,

@@ -8,7 +8,7 @@ use crate::sys::fifo::Fifo;
 use crate::sys::{Errno, Result};
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const LOST: Errno = Errno(libc::ECONNABORTED);
 const REJECTED: Errno = Errno(libc::EBADMSG);
@@ -60,11 +60,15 @@ impl Assembly {
     }
 
     /// Takes the message that is begun, so far, out of the caller's memory.
-    pub fn put_by(&mut self, output: &mut Output<'_>) {
+    ///
+    /// Errors: `ENOMEM`; it is lost then.
+    pub fn put_by(&mut self, counters: &Counters, output: &mut Output<'_>) -> Result<()> {
         let was_borrower = std::mem::take(&mut output.is_borrower);
         if let (Some(partial), true) = (&mut self.partial, was_borrower) {
-            partial.body = Body::Held(output.begun(partial.received).to_vec());
+            let held = partial.hold(output.begun(partial.received));
+            return held.inspect_err(|_| count(&counters.lost));
         }
+        Ok(())
     }
 
     /// Hands out the message that was kept, if there is one. Errors: [`TOO_LONG`].
@@ -128,7 +132,7 @@ impl Assembly {
         let header = payload.and_then(|payload| Header::decode(&head, payload));
         let (Some(header), Some(payload)) = (header, payload) else {
             self.resync(&head, length, output);
-            counters.rejected.fetch_add(1, Relaxed);
+            count(&counters.rejected);
             return Err(REJECTED);
         };
         let in_room = payload.min(self.room(output).len());
@@ -201,15 +205,15 @@ impl Assembly {
         output: &mut Output<'_>,
     ) -> Result<()> {
         let message = self.payload(&packet, output);
-        self.put_by(output);
+        let put_by = self.put_by(counters, output);
         if let Some(partial) = &mut self.partial {
             partial.count_passed(fifo)?;
         }
         if packet.header.total > config.message_max {
-            counters.rejected.fetch_add(1, Relaxed);
-            return Err(REJECTED);
+            count(&counters.rejected);
+            return put_by.and(Err(REJECTED));
         }
-        self.hand_out(message, output)
+        self.hand_out(message, output).and(put_by)
     }
 
     /// The first packet of a message, unless its first reader has ended.
@@ -227,7 +231,7 @@ impl Assembly {
                 self.partial = Some(Partial::new(header, Body::Skipped));
             }
             if header.is_first() {
-                counters.rejected.fetch_add(1, Relaxed);
+                count(&counters.rejected);
                 return Err(REJECTED);
             }
             return Err(lost(counters));
@@ -261,6 +265,7 @@ impl Assembly {
         let Some(partial) = &mut self.partial else { return Ok(()) };
         let is_told = partial.is_skipped();
         let taken = partial.take(&self.spill[..packet.spilled], packet.in_room);
+        let taken = taken.inspect_err(|_| count(&counters.lost));
         if !packet.header.is_last() {
             return taken;
         }
@@ -298,6 +303,10 @@ impl Assembly {
 }
 
 fn lost(counters: &Counters) -> Errno {
-    counters.lost.fetch_add(1, Relaxed);
+    count(&counters.lost);
     LOST
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
 }

@@ -34,12 +34,12 @@ mod tests;
 mod waiting;
 
 pub use self::output::Output;
-pub use self::waiting::Patience;
 
 use self::receiver::Receiver;
 use self::sender::Sender;
 use self::waiting::Stop;
 use crate::sys::fifo::{self, Owner};
+use crate::sys::poll::Patience;
 use crate::sys::Result;
 use std::ffi::CString;
 use std::os::fd::RawFd;
@@ -126,8 +126,8 @@ impl Pipe {
     /// it for as long, but for a second at least.
     ///
     /// Errors, for the first message: `EAGAIN` when no waiting was asked for, `ETIMEDOUT`;
-    /// `EMSGSIZE` for one longer than may be; `EINTR` when a signal handler ran during the wait: a
-    /// message once begun is only given up for that when no reader takes anything of it for a
+    /// `EMSGSIZE` for one longer than may be; `EINTR` when a signal handler ran during the wait: from
+    /// then on a message once begun is given up as soon as no reader takes anything of it for a
     /// second; `ESHUTDOWN` when it was closed meanwhile; `EEXIST`, `EPERM`, `EACCES` for what is at
     /// the path by now; `EMFILE`.
     pub fn send<'a>(

@@ -76,6 +76,14 @@ impl Partial {
         is_same && (is_last || header.is_aborted() || self.is_skipped())
     }
 
+    /// Copies its beginning out of the caller's memory.
+    ///
+    /// Errors: `ENOMEM`; the rest of the message is skipped then.
+    pub fn hold(&mut self, begun: &[u8]) -> Result<()> {
+        self.body = Body::Held(Vec::new());
+        self.append(begun)
+    }
+
     /// Takes a packet's payload: what is in `spilled`, or `lent` bytes where they should be.
     ///
     /// Errors: `ENOMEM`, once; the rest of the message is skipped then.
@@ -84,12 +92,16 @@ impl Partial {
         self.is_abandoned = false;
         (self.passed, self.proof) = (0, None);
         self.received += spilled.len() + lent;
+        self.append(spilled)
+    }
+
+    fn append(&mut self, more: &[u8]) -> Result<()> {
         let Body::Held(bytes) = &mut self.body else { return Ok(()) };
-        if bytes.try_reserve(spilled.len()).is_err() {
+        if bytes.try_reserve(more.len()).is_err() {
             self.body = Body::Skipped;
             return Err(Errno(libc::ENOMEM));
         }
-        bytes.extend_from_slice(spilled);
+        bytes.extend_from_slice(more);
         Ok(())
     }
 

@@ -82,20 +82,39 @@ impl Reading {
             step => step,
         };
         if !matches!(step, Ok(Step::Busy | Step::Empty(_))) {
-            self.put_by(readiness, output);
+            self.put_by(shared, readiness, output, None);
         }
         self.mark(readiness);
         step
     }
 
-    /// To be called by whoever will not wait for the rest of a message: its beginning is kept, and
-    /// `readiness` tells when to look after it.
-    pub fn put_by(&mut self, readiness: &Readiness, output: &mut Output<'_>) {
-        self.assembly.put_by(output);
-        let Some(partial) = &self.assembly.partial else { return };
-        if !partial.is_lent() {
-            let time = partial.look.unwrap_or_else(|| clock::monotonic() + LOOK_FIRST);
-            self.remind(readiness, Some(time));
+    /// To be called by whoever will not wait any longer: the beginning of a message is kept, and
+    /// `readiness` tells when to look after the rest, or, at `until`, after something else.
+    pub fn put_by(
+        &mut self,
+        shared: &Shared,
+        readiness: &Readiness,
+        output: &mut Output<'_>,
+        until: Option<i64>,
+    ) {
+        if let Err(error) = self.assembly.put_by(&shared.counters, output) {
+            self.report = Some(error);
+            self.mark(readiness);
+        }
+        let time = match &self.assembly.partial {
+            Some(partial) if partial.is_lent() => return,
+            Some(partial) => partial.look.or_else(|| Some(clock::monotonic() + LOOK_FIRST)),
+            None => until,
+        };
+        if time.is_some() {
+            self.remind(readiness, time);
+        }
+    }
+
+    /// Has `readiness` tell when to look at the path, where nothing else does.
+    pub fn look_after_path(&mut self, readiness: &Readiness) {
+        if self.inlet.watch.is_none() && !self.has_reminder {
+            self.remind(readiness, Some(clock::monotonic() + PATH_LOOK));
         }
     }
 
@@ -159,6 +178,10 @@ impl Reading {
     /// The pipe is empty: whether there will be more of the message that is begun, or whether the
     /// path names another FIFO.
     fn idle(&mut self, shared: &Shared, readiness: &Readiness) -> Result<Idle> {
+        if let Some(watch) = &self.inlet.watch {
+            // Also while that is nobody's concern, or it would end every wait.
+            self.inlet.is_suspect |= watch.take();
+        }
         let Some(partial) = &mut self.assembly.partial else {
             return self.look_at_path(shared, readiness);
         };
@@ -176,21 +199,16 @@ impl Reading {
 
     fn look_at_path(&mut self, shared: &Shared, readiness: &Readiness) -> Result<Idle> {
         let inlet = &mut self.inlet;
-        let until = match &inlet.watch {
-            Some(watch) => {
-                inlet.is_suspect |= watch.take();
-                None
-            }
-            None => Some(clock::monotonic() + PATH_LOOK),
-        };
-        if inlet.watch.is_some() && !inlet.is_suspect {
+        let is_watched = inlet.watch.is_some();
+        if is_watched && !inlet.is_suspect {
             return Ok(Idle::Until(None));
         }
         if inlet.is_replaced(shared)? {
             return self.move_on(shared, readiness);
         }
         inlet.is_suspect = false;
-        Ok(Idle::Until(until))
+        let look = (!is_watched).then(|| clock::monotonic() + PATH_LOOK);
+        Ok(Idle::Until(look))
     }
 
     /// Leaves a FIFO that is no longer at the path, for the one that is, as soon as it is empty and

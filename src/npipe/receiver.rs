@@ -5,10 +5,11 @@ use super::naps::Naps;
 use super::output::Output;
 use super::readiness::Readiness;
 use super::reading::{Reading, Step};
-use super::waiting::{Looks, Patience};
+use super::waiting::Looks;
 use super::Shared;
 use crate::sys::nap::nap;
-use crate::sys::{clock, poll, Result};
+use crate::sys::poll::{self, Patience};
+use crate::sys::{clock, Result};
 use std::os::fd::RawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -39,19 +40,19 @@ impl Receiver {
         loop {
             shared.stop.check()?;
             let step = self.reading().step(shared, &self.readiness, output)?;
-            let waited = match step {
+            let (until, waited) = match step {
                 Step::Done => {
                     self.naps().count(output.count());
                     return Ok(());
                 }
-                Step::Busy => looks.pause(&shared.stop, patience),
+                Step::Busy => (None, looks.pause(&shared.stop, patience)),
                 Step::Empty(until) => {
                     looks = Looks::default();
-                    self.wait(shared, until, patience)
+                    (until, self.wait(shared, until, patience))
                 }
             };
             if waited.is_err() {
-                self.reading().put_by(&self.readiness, output);
+                self.reading().put_by(shared, &self.readiness, output, until);
                 return waited;
             }
         }
@@ -59,6 +60,7 @@ impl Receiver {
 
     /// See [`super::Pipe::fd`].
     pub fn fd(&self) -> RawFd {
+        self.reading().look_after_path(&self.readiness);
         self.readiness.raw()
     }
 
@@ -69,11 +71,7 @@ impl Receiver {
         if let Some(nap_ns) = self.naps().before_wait(now).filter(|nap_ns| *nap_ns < most) {
             return nap(shared.stop.borrow(), nap_ns).map(drop);
         }
-        let timeout_ms = match most {
-            i64::MAX => -1,
-            nanoseconds => poll::timeout_ms(nanoseconds),
-        };
-        self.readiness.wait(timeout_ms)
+        self.readiness.wait(poll::timeout_ms(most))
     }
 
     fn naps(&self) -> MutexGuard<'_, Naps> {

@@ -1,11 +1,11 @@
 //! Sending: messages as packets, each message by itself among those of other writers.
 
 use super::row::Row;
-use super::waiting::{Looks, Patience, Stop};
+use super::waiting::{Looks, Stop};
 use super::Shared;
 use crate::sys::fifo::{self, Fifo, Lock};
 use crate::sys::nap::nap;
-use crate::sys::poll::{self, Interest};
+use crate::sys::poll::{self, Interest, Patience};
 use crate::sys::{clock, poller, Errno, Result};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -280,17 +280,10 @@ impl Room {
             nap(stop.borrow(), NAP)?;
         } else {
             let wanted = [(fifo.as_fd(), Interest::Writable), (stop.borrow(), Interest::Readable)];
-            poll::wait(&wanted, timeout_ms(nanoseconds))?;
+            poll::wait(&wanted, poll::timeout_ms(nanoseconds))?;
         }
         stop.check()
     }
-}
-
-fn timeout_ms(nanoseconds: i64) -> i32 {
-    if nanoseconds == i64::MAX {
-        return -1;
-    }
-    poll::timeout_ms(nanoseconds)
 }
 
 /// How long readers have taken nothing of a message.
@@ -308,7 +301,8 @@ impl Stall {
         Stall { most, since: None, was_interrupted: false, room: Room::default() }
     }
 
-    /// They have taken something.
+    /// They have taken something. What a signal has changed stays: whoever sent it waits for the
+    /// program, which cannot go on before this message is sent or given up.
     fn end(&mut self) {
         self.since = None;
         self.room.found();

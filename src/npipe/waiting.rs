@@ -2,52 +2,11 @@
 
 use crate::sys::eventfd::EventFd;
 use crate::sys::nap::nap;
-use crate::sys::{clock, Errno, Result};
+use crate::sys::poll::Patience;
+use crate::sys::{Errno, Result};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
-
-/// When a call's time is over.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    timeout: Option<Duration>,
-    deadline: i64,
-}
-
-impl Patience {
-    /// From now on; `None`: for ever.
-    pub fn new(timeout: Option<Duration>) -> Patience {
-        let deadline = match timeout {
-            None | Some(Duration::ZERO) => 0,
-            Some(timeout) => clock::monotonic().saturating_add(nanoseconds(timeout)),
-        };
-        Patience { timeout, deadline }
-    }
-
-    /// Nanoseconds that are left, at least 1.
-    ///
-    /// Errors: `EAGAIN` when there were none from the start, `ETIMEDOUT` when they are over.
-    pub fn left(&self) -> Result<i64> {
-        match self.timeout {
-            None => Ok(i64::MAX),
-            Some(Duration::ZERO) => Err(Errno(libc::EAGAIN)),
-            Some(_) => match self.deadline - clock::monotonic() {
-                left @ 1.. => Ok(left),
-                _ => Err(Errno(libc::ETIMEDOUT)),
-            },
-        }
-    }
-
-    /// Nanoseconds that it was from the start, if it ends.
-    pub fn whole(&self) -> Option<i64> {
-        self.timeout.map(nanoseconds)
-    }
-}
-
-fn nanoseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
-}
 
 /// Ends all waiting, for good.
 pub struct Stop {

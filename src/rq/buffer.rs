@@ -24,11 +24,14 @@ const VALUE_COST: u64 = 40;
 const SPARE: usize = 64;
 
 impl Buffer {
-    /// Errors: `ENOBUFS` beyond the limit of `memory`.
+    /// Errors: `ENOBUFS` beyond the limit of `memory`; `ENOMEM`.
     pub fn new(idx: &[u8], memory: &Ledger) -> Result<Buffer> {
+        let mut key = Vec::new();
+        key.try_reserve_exact(idx.len()).map_err(|_| Errno(libc::ENOMEM))?;
+        key.extend_from_slice(idx);
         memory.take(BUFFER_COST + idx.len() as u64)?;
         let values = Vec::new();
-        Ok(Buffer { idx: idx.into(), values, oldest: 0, received: 0, discarded: 0, bytes: 0 })
+        Ok(Buffer { idx: key.into(), values, oldest: 0, received: 0, discarded: 0, bytes: 0 })
     }
 
     pub fn idx(&self) -> &[u8] {

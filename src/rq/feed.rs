@@ -4,6 +4,7 @@ use super::store::Store;
 use crate::sink::Sink;
 use crate::sys::addr::Addr;
 use crate::sys::eventfd::EventFd;
+use crate::sys::{Errno, Result};
 use std::iter;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -112,7 +113,8 @@ impl Feed {
         }
     }
 
-    fn put(&self, from: Option<Addr>, value: &[u8]) {
+    /// `false` when the queue is closed; otherwise the value is in it, or counted as refused.
+    fn put(&self, from: Option<Addr>, value: &[u8]) -> bool {
         let outcome = match &self.config.key {
             Key::Source(bytes) => self.put_as(&bytes(from), value),
             Key::Range(range) => {
@@ -120,17 +122,22 @@ impl Feed {
                 self.put_as(&value[range.start.min(end)..end], value)
             }
         };
-        if outcome {
-            self.received.fetch_add(1, Relaxed);
-            self.received_bytes.fetch_add(value.len() as u64, Relaxed);
-        } else {
-            self.refused.fetch_add(1, Relaxed);
+        match outcome {
+            Ok(_) => {
+                self.received.fetch_add(1, Relaxed);
+                self.received_bytes.fetch_add(value.len() as u64, Relaxed);
+            }
+            Err(Errno(libc::ESHUTDOWN)) => return false,
+            Err(_) => {
+                self.refused.fetch_add(1, Relaxed);
+            }
         }
+        true
     }
 
-    fn put_as(&self, idx: &[u8], value: &[u8]) -> bool {
-        let store = self.store.upgrade();
-        store.is_some_and(|store| store.receive(self.group, idx, iter::once(value)).is_ok())
+    fn put_as(&self, idx: &[u8], value: &[u8]) -> Result<usize> {
+        let store = self.store.upgrade().ok_or(Errno(libc::ESHUTDOWN))?;
+        store.receive(self.group, idx, iter::once(value))
     }
 
     /// A piece of a stream: the lines that end in it are values.
@@ -170,8 +177,7 @@ impl Sink for Feed {
             if self.has_ended() {
                 return false;
             }
-            self.put(from, message);
-            return true;
+            return self.put(from, message);
         }
         let mut line = self.line();
         // Looked at under the lock: whoever ends it takes what has come of a line.

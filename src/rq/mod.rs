@@ -129,12 +129,12 @@ impl Queue {
     /// is over; `EINTR` when a signal handler ran on this thread; `ENOENT`; `EMFILE`; `ESHUTDOWN`.
     pub fn wait(&self, group: &[u8], timeout_ms: i32) -> Result<()> {
         let group = self.store.group(group)?;
-        let patience = Patience::new(timeout_ms);
+        let patience = Patience::from_ms(timeout_ms);
         loop {
             if self.store.take_news(group)? {
                 return Ok(());
             }
-            let left = patience.left()?;
+            let left = patience.left_ms()?;
             self.store.readiness(group)?.wait(left, || self.store.is_ready(group))?;
         }
     }

@@ -17,6 +17,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 /// two senders seldom share one.
 const SHARDS: usize = 64;
 
+/// Groups of one queue at most: each has a part in every shard.
+const GROUPS_MAX: usize = 4096;
+
 /// Values of one buffer at most: any more are a mistake.
 const LENGTH_MAX: usize = 1 << 24;
 
@@ -45,12 +48,14 @@ struct Group {
 }
 
 impl Store {
-    /// Errors: `EINVAL` for no groups, one twice, a length of 0 or beyond 16,777,216.
+    /// Errors: `EINVAL` for no groups or more than 4,096, one twice, a length of 0 or beyond
+    /// 16,777,216.
     pub fn new(groups: &[&[u8]], config: &Config) -> Result<Store> {
         let mut names = groups.to_vec();
         names.sort_unstable_by(|one, other| in_order(one, other));
         let is_twice = names.windows(2).any(|pair| pair[0] == pair[1]);
-        if names.is_empty() || is_twice || !(1..=LENGTH_MAX).contains(&config.length) {
+        let is_few = (1..=GROUPS_MAX).contains(&names.len());
+        if !is_few || is_twice || !(1..=LENGTH_MAX).contains(&config.length) {
             return Err(Errno(libc::EINVAL));
         }
         let locks = if config.policy == Policy::Exclusive { 1 } else { SHARDS };

@@ -2,6 +2,7 @@
 
 use super::{check, clock, Errno, Result};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
 
 /// What to wait for on a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,39 +43,64 @@ pub fn is_ready(fd: RawFd, interest: super::poller::Interest) -> bool {
     unsafe { libc::poll(&mut slot, 1, 0) > 0 }
 }
 
-/// `nanoseconds` as a poll timeout: rounded up, so that a deadline is never met early.
+/// `nanoseconds` as a poll timeout: rounded up, so that a deadline is never met early; `i64::MAX` is
+/// for ever.
 pub fn timeout_ms(nanoseconds: i64) -> i32 {
+    if nanoseconds == i64::MAX {
+        return -1;
+    }
     let milliseconds = nanoseconds.max(0).saturating_add(999_999) / 1_000_000;
     i32::try_from(milliseconds).unwrap_or(i32::MAX)
 }
 
 /// How long a call may wait in all, whatever it does between its waits.
+#[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    timeout_ms: i32,
+    timeout: Option<Duration>,
     deadline: i64,
 }
 
 impl Patience {
-    /// `timeout_ms`: -1: for ever, 0: not at all.
-    pub fn new(timeout_ms: i32) -> Patience {
-        let deadline = match timeout_ms {
-            1.. => clock::monotonic().saturating_add(i64::from(timeout_ms) * 1_000_000),
-            _ => 0,
+    /// From now on; `None`: for ever.
+    pub fn new(timeout: Option<Duration>) -> Patience {
+        let deadline = match timeout {
+            None | Some(Duration::ZERO) => 0,
+            Some(timeout) => clock::monotonic().saturating_add(nanoseconds(timeout)),
         };
-        Patience { timeout_ms, deadline }
+        Patience { timeout, deadline }
     }
 
-    /// The timeout of the next wait.
+    /// -1: for ever, 0: not at all.
+    pub fn from_ms(timeout_ms: i32) -> Patience {
+        Patience::new(u64::try_from(timeout_ms).ok().map(Duration::from_millis))
+    }
+
+    /// Nanoseconds that are left, at least 1; `i64::MAX` for ever.
     ///
-    /// Errors: `ETIMEDOUT` when the time is over, `EAGAIN` when no waiting was asked for.
-    pub fn left(&self) -> Result<i32> {
-        match self.timeout_ms {
-            ..0 => Ok(-1),
-            0 => Err(Errno(libc::EAGAIN)),
-            _ => match timeout_ms(self.deadline - clock::monotonic()) {
-                0 => Err(Errno(libc::ETIMEDOUT)),
-                left => Ok(left),
+    /// Errors: `EAGAIN` when there were none from the start, `ETIMEDOUT` when they are over.
+    pub fn left(&self) -> Result<i64> {
+        match self.timeout {
+            None => Ok(i64::MAX),
+            Some(Duration::ZERO) => Err(Errno(libc::EAGAIN)),
+            Some(_) => match self.deadline - clock::monotonic() {
+                left @ 1.. => Ok(left),
+                _ => Err(Errno(libc::ETIMEDOUT)),
             },
         }
     }
+
+    /// The same as a poll timeout. Errors: as [`Patience::left`].
+    pub fn left_ms(&self) -> Result<i32> {
+        self.left().map(timeout_ms)
+    }
+
+    /// Nanoseconds that it was from the start, if it ends.
+    pub fn whole(&self) -> Option<i64> {
+        self.timeout.map(nanoseconds)
+    }
+}
+
+fn nanoseconds(duration: Duration) -> i64 {
+    // Not what stands for ever.
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX - 1)
 }

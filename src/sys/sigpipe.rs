@@ -49,7 +49,11 @@ fn write_masked(fd: RawFd, slices: &[IoSlice<'_>]) -> Result<usize> {
         return write(fd, slices);
     }
     let blocked = Blocked::new();
-    write(fd, slices).inspect_err(|_| blocked.swallow())
+    let written = write(fd, slices);
+    if written == Err(Errno(libc::EPIPE)) {
+        blocked.swallow();
+    }
+    written
 }
 
 /// While it lives SIGPIPE is blocked on this thread, for code that may raise it.

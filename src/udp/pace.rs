@@ -23,6 +23,11 @@ pub const OVERHEAD: usize = 1024;
 /// A pause counts as no more than this, so that a flow that starts is soon seen to flow.
 const GAP_MAX: i64 = 1_000_000;
 
+/// Waits in a row that found nothing, and the pause after each further one. A socket of which the
+/// program has shut the reading side down is readable for ever, and empty.
+pub const FUTILE_WAITS: u32 = 16;
+pub const FUTILE_PAUSE: Duration = Duration::from_millis(1);
+
 /// The rate of one reactor's messages, and the naps that go with it.
 pub struct Pace {
     /// Monotonic time of the last look.

@@ -167,7 +167,7 @@ impl Handler {
         timeout_ms: i32,
         mut visit: impl FnMut(View<'_>, i64) -> usize,
     ) -> Result<usize> {
-        let patience = Patience::new(timeout_ms);
+        let patience = Patience::from_ms(timeout_ms);
         loop {
             if self.shared.is_closed() {
                 return Err(self.shared.closed_reason());
@@ -176,7 +176,7 @@ impl Handler {
                 return Ok(taken);
             }
             // Another consumer may have been faster: the wait goes on with what is left of it.
-            let left = patience.left()?;
+            let left = patience.left_ms()?;
             self.shared.readiness()?.wait(left, || self.shared.has_news())?;
         }
     }
@@ -211,7 +211,13 @@ impl Handler {
         if self.shared.is_closed() {
             return Err(Errno(libc::ESHUTDOWN));
         }
-        self.shared.set_sink(sink)
+        self.shared.set_sink(Arc::clone(&sink))?;
+        // It may have been closed since, and nobody else would tell the sink.
+        if self.shared.is_closed() {
+            sink.finish();
+            return Err(Errno(libc::ESHUTDOWN));
+        }
+        Ok(())
     }
 
     /// Datagrams dispatched and not yet sent.

@@ -232,6 +232,17 @@ impl Queue {
     /// Waits until a payload of `length` bytes has room, the queue is closed or `deadline` has
     /// come (`None`: never). Another producer may have taken the room by the time this one tries.
     pub fn wait_room(&self, length: usize, deadline: Option<Instant>) -> Waited {
+        self.wait_room_unless(length, deadline, || false)
+    }
+
+    /// The same, but [`Waited::Room`] as well when `is_over` says so; who makes it so calls
+    /// [`Queue::look_again`].
+    pub fn wait_room_unless(
+        &self,
+        length: usize,
+        deadline: Option<Instant>,
+        is_over: impl Fn() -> bool,
+    ) -> Waited {
         let mut tail = lock(&self.tail);
         self.waiting_room.fetch_add(1, Ordering::SeqCst);
         // Pairs with the fence in `announce_room`: either this thread sees the room, or the
@@ -241,7 +252,7 @@ impl Queue {
             if tail.closed {
                 break Waited::Closed;
             }
-            if self.has_room(length) {
+            if self.has_room(length) || is_over() {
                 break Waited::Room;
             }
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
@@ -254,6 +265,12 @@ impl Queue {
         };
         self.waiting_room.fetch_sub(1, Ordering::SeqCst);
         waited
+    }
+
+    /// Has those who wait for room see whether they still do.
+    pub fn look_again(&self) {
+        drop(lock(&self.tail));
+        self.room.notify_all();
     }
 
     /// Lets nothing more in, and wakes whoever waits.

@@ -21,11 +21,6 @@ const BATCHES_A_TURN: usize = 8;
 /// Full batches of a socket of our own that are still counted when the handler closes.
 const BATCHES_AT_CLOSE: usize = 1024;
 
-/// Wake-ups in a row that found nothing, and the pause after each further one. A socket of which
-/// the program has shut the reading side down is readable for ever, and empty.
-const FUTILE_WAKES: u32 = 16;
-const FUTILE_PAUSE: Duration = Duration::from_millis(1);
-
 const STOP: u64 = u64::MAX;
 
 /// Sockets, and the epoll that one reactor, or several together, wait on.
@@ -105,8 +100,8 @@ impl RecvReactor<'_> {
     fn rest(&mut self) -> Option<Duration> {
         let messages = std::mem::take(&mut self.messages);
         self.futile = if messages == 0 { self.futile.saturating_add(1) } else { 0 };
-        if self.futile > FUTILE_WAKES {
-            return Some(FUTILE_PAUSE);
+        if self.futile > pace::FUTILE_WAITS {
+            return Some(pace::FUTILE_PAUSE);
         }
         self.pace.nap(messages, std::mem::take(&mut self.bytes))
     }
@@ -217,9 +212,13 @@ struct Storing<'a> {
 
 impl<'a> Storing<'a> {
     fn put(&mut self, view: View<'_>, now: i64) {
-        let fed = self.feed(&view, now);
-        if fed < view.count() {
-            self.enqueue(if fed == 0 { view } else { view.after(fed) });
+        let mut left = Some(view);
+        while let Some(view) = left {
+            let fed = self.feed(&view, now);
+            if fed == view.count() {
+                return;
+            }
+            left = self.enqueue(if fed == 0 { view } else { view.after(fed) });
         }
     }
 
@@ -237,23 +236,28 @@ impl<'a> Storing<'a> {
         taken
     }
 
-    fn enqueue(&mut self, view: View<'_>) {
+    /// Gives what is for a sink that has come meanwhile.
+    fn enqueue<'v>(&mut self, view: View<'v>) -> Option<View<'v>> {
         let mut rest = view;
         while let Some(pusher) = self.open() {
             let taken = pusher.append(&rest);
             self.unannounced += taken;
             if taken == rest.count() {
-                return;
+                return None;
             }
             rest = rest.after(taken);
             if !self.make_room(&rest) {
                 break;
+            }
+            if self.sink.is_some() {
+                return Some(rest);
             }
         }
         let counters = &self.shared.counters;
         let lost =
             if self.pusher.is_none() { &counters.recv_unread } else { &counters.recv_dropped };
         lost.add(rest.count());
+        None
     }
 
     /// `None` when the queue is closed.
@@ -280,7 +284,9 @@ impl<'a> Storing<'a> {
             }
             Policy::Refuse | Policy::Wait => {
                 self.announce();
-                queue.wait_room(rest.prefix(1), None);
+                let has_sink = || self.shared.sink().is_some();
+                queue.wait_room_unless(rest.prefix(1), None, has_sink);
+                self.sink = self.shared.sink();
                 true
             }
         }

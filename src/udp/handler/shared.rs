@@ -111,6 +111,9 @@ impl Shared {
             return Err(Errno(libc::EALREADY));
         }
         *slot = Some(sink);
+        drop(slot);
+        // A reactor may be waiting for room in the queue that nobody empties any more.
+        self.recv_queue.look_again();
         Ok(())
     }
 

@@ -1,12 +1,13 @@
 //! A peer whose datagrams go into a sink, by a thread of ours.
 
 use super::open_socket::{Budget, OpenSocket};
-use super::{Peer, FUTILE_PAUSE, FUTILE_WAITS};
+use super::Peer;
 use crate::sink::Sink;
 use crate::sys::eventfd::EventFd;
 use crate::sys::mmsg::BATCH;
 use crate::sys::{thread, Errno, Result};
 use crate::udp::batch::BATCH_BYTES;
+use crate::udp::pace::{FUTILE_PAUSE, FUTILE_WAITS};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ pub fn feed(peer: impl Deref<Target = Peer> + Send + 'static, sink: Arc<dyn Sink
         open.turn_on_gro();
     }
     let bell = Arc::new(EventFd::new()?);
+    open.prepare_wait()?;
     open.set_sink(&sink)?;
     sink.when_ended(Arc::clone(&bell));
     let fed = Arc::clone(&sink);
@@ -39,6 +41,7 @@ fn run(peer: &Peer, open: &OpenSocket, sink: &dyn Sink, bell: &EventFd) {
         open.nap();
         match take(peer, open, sink) {
             Ok(_) => futile = 0,
+            Err(Errno(libc::ENOMEM | libc::ENOBUFS)) => std::thread::sleep(FUTILE_PAUSE),
             Err(Errno(libc::EAGAIN)) => {
                 if futile > FUTILE_WAITS {
                     std::thread::sleep(FUTILE_PAUSE);

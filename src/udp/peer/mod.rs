@@ -24,15 +24,10 @@ use crate::sys::socket::{Opening, Switch, UdpSocket};
 use crate::sys::{clock, single, Errno, Result};
 use crate::udp::batch::View;
 use crate::udp::errors::{ErrorLog, SendError};
+use crate::udp::pace::{FUTILE_PAUSE, FUTILE_WAITS};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
-
-/// Waits in a row that found nothing, and the pause after each further one. A socket of which the
-/// program has shut the reading side down is readable for ever, and empty.
-const FUTILE_WAITS: u32 = 16;
-const FUTILE_PAUSE: Duration = Duration::from_millis(1);
 
 /// What a peer's maker may choose.
 #[derive(Clone, Debug)]
@@ -222,7 +217,7 @@ impl Peer {
             let _alone = self.write();
             open.turn_on_gro();
         }
-        let patience = Patience::new(timeout_ms);
+        let patience = Patience::from_ms(timeout_ms);
         let mut futile = 0;
         loop {
             let may_wait = timeout_ms != 0;
@@ -240,7 +235,7 @@ impl Peer {
             if futile > FUTILE_WAITS {
                 std::thread::sleep(FUTILE_PAUSE);
             }
-            let left_ms = patience.left()?;
+            let left_ms = patience.left_ms()?;
             // An error that none of our calls has met would end every wait at once.
             if open.wait(left_ms)? && self.errors.drain(&open.socket) == 0 {
                 futile += 1;

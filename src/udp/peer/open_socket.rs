@@ -332,6 +332,11 @@ impl OpenSocket {
         Ok(is_ready)
     }
 
+    /// Makes what a wait needs, so that no wait can fail for want of it. Errors: `EMFILE`.
+    pub fn prepare_wait(&self) -> Result<()> {
+        self.epoll().map(drop)
+    }
+
     /// Waits until there is something to receive, or `bell` has rung. Errors: as [`OpenSocket::wait`].
     pub fn wait_or(&self, bell: &EventFd) -> Result<()> {
         let ours = (self.epoll()?.as_fd(), Interest::Readable);

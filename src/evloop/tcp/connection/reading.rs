@@ -111,6 +111,9 @@ impl Connection {
             return Err(Errno(libc::EALREADY));
         }
         self.read.fed = Some(Box::new(Fed { sink, from }));
+        if self.read.has_ended {
+            self.finish_feed();
+        }
         self.set_reading(core, Reading::Data)
     }
 
@@ -141,6 +144,7 @@ impl Connection {
         self.read.is_noticed = false;
         let taken = self.take(core, room);
         if taken == Ok(0) {
+            self.finish_feed();
             self.finish_if_over(core);
         }
         self.offer(core);
