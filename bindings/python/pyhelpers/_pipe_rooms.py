@@ -5,6 +5,8 @@ from array import array
 
 from pyhelpers._backend import backend
 
+_lib = backend.lib
+
 
 class _Records(array):
     """``ph_bytes_t`` of messages, two words each: where the data lies, and how long it is.
@@ -26,28 +28,7 @@ def _memory(size):
 
 
 class Outbox(object):
-    """Room for one message to be sent, of up to ``size`` bytes. ``messages``: what a call takes."""
-
-    count = 1
-
-    def __init__(self, size):
-        self.size = size
-        address, self._view, memory = _memory(size)
-        self._hold(_Records("L", (address, 0)), memory)
-
-    def _hold(self, records, memory):
-        self._records = records
-        records.data = memory
-        self.messages = backend.view("ph_bytes_t", records)
-
-    def put(self, data, size):
-        """Takes the message in: ``data``, ``size`` bytes long."""
-        self._records[1] = size
-        self._view[:size] = data
-
-
-class Outboxes(Outbox):
-    """Several messages to be sent, ``count`` of them."""
+    """Several messages to be sent in one call, ``count`` of them."""
 
     def __init__(self, datas):
         self.count = len(datas)
@@ -60,6 +41,14 @@ class Outboxes(Outbox):
             address += len(data)
         self._hold(records, memory)
 
+    def _hold(self, records, memory):
+        self._records = records
+        records.data = memory
+        self._messages = backend.view("ph_bytes_t", records)
+
+    def send(self, pipe, wait_ms):
+        return _lib.npipe_send(pipe.value, self._messages, self.count, wait_ms)
+
     def drop(self, count):
         """Leaves so many out, from the first one on."""
         self.count -= count
@@ -67,19 +56,17 @@ class Outboxes(Outbox):
 
 
 class Inbox(object):
-    """Room for one received message of up to ``size`` bytes. ``words``: where in ``payload`` it
-    begins, and its length. ``by_views``: slices of ``payload`` are memoryviews, else bytes."""
+    """Room for one received message of up to ``size`` bytes, ``payload``. ``by_views``: slices of
+    it are memoryviews, else bytes."""
 
     def __init__(self, size, by_views=False):
         self.size = size
         self._by_views = by_views
-        self.words = array("L", (0, 0))
-        self.spans = backend.view("ph_span_t", self.words)
-        self._needed = array("L", (0,))
-        self.need = backend.view("size_t", self._needed)
         self.data, memory = backend.memory("uint8_t", size)
         self.payload = memoryview(memory) if by_views else memory
 
-    def grown(self):
-        """One that has the room that a message was found to need."""
-        return Inbox(max(2 * self.size, self._needed[0]), self._by_views)
+    def grown(self, pipe):
+        """One that has the room that the next message of the pipe needs."""
+        spans, need = backend.view("ph_span_t", array("L", (0, 0))), array("L", (0,))
+        _lib.npipe_receive(pipe.value, spans, 1, backend.null, 0, 0, backend.view("size_t", need))
+        return Inbox(max(2 * self.size, need[0]), self._by_views)

@@ -11,14 +11,14 @@ from pyhelpers._backend import backend
 from pyhelpers._bare_pickles import BarePickles
 from pyhelpers._deadlines import Deadline
 from pyhelpers._pipe import MessageLost, MessageRejected, Pipe
-from pyhelpers._pipe_rooms import Inbox, Outbox, Outboxes
+from pyhelpers._pipe_rooms import Inbox, Outbox
 from pyhelpers._serializers import serializer as chosen
 
 __all__ = ["MessageLost", "MessageRejected", "NamedPipeWrapper"]
 
 _lib = backend.lib
-_send = _lib.npipe_send
-_receive = _lib.npipe_receive
+_send_one = _lib.npipe_send_one
+_receive_one = _lib.npipe_receive_one
 
 _UNFRAMED = backend.constant("NPIPE_UNFRAMED")
 _ANY_OWNER = backend.constant("NPIPE_ANY_OWNER")
@@ -100,7 +100,7 @@ class NamedPipeWrapper(object):
         self._dumps, self._loads, self._by_views = chosen(serializer, unpickler, framed)
         self._max_message = number("max_message", max_message, 1, (1 << 63) - 1)
         self._flags = (0 if framed else _UNFRAMED) | (_ANY_OWNER if any_owner else 0)
-        self._inboxes, self._outboxes = [], []
+        self._inboxes = []
         # Without frames: what was read, and who may read on.
         self._bare = None if framed else BarePickles(self._max_message)
         self._reading = threading.Lock()
@@ -153,22 +153,16 @@ class NamedPipeWrapper(object):
         data = self._dumps(obj)
         size = len(data)
         pipe = self._pipe or self._opened()
-        try:
-            outbox = self._outboxes.pop()
-        except IndexError:
-            outbox = Outbox(_ROOM)
-        if size > outbox.size:
-            outbox = Outbox(max(size, 2 * outbox.size))
-        outbox.put(data, size)
         if size <= _UNDIVIDED and timeout is None:
-            code = _send(pipe.value, outbox.messages, 1, 0)
-            if code < 0:
-                code = self._send_in_time(pipe, outbox, None, _SLICE)
-        else:
-            slice_ms = _SLICE if size <= _UNDIVIDED else _FOREVER
-            code = self._send_in_time(pipe, outbox, timeout, slice_ms)
-        if outbox.size <= _KEPT:
-            self._outboxes.append(outbox)
+            code = _send_one(pipe.value, data, size, _SLICE)
+            if code >= 0:
+                return code > 0
+
+        def send(pipe, wait_ms):
+            return _send_one(pipe.value, data, size, wait_ms)
+
+        slice_ms = _SLICE if size <= _UNDIVIDED else _FOREVER
+        code = self._send_in_time(pipe, send, timeout, slice_ms)
         return code > 0 if code >= 0 else pipe.check(code)
 
     def send_many(self, objs, timeout=None):
@@ -185,21 +179,20 @@ class NamedPipeWrapper(object):
         while sent < len(datas):
             batch = _next_batch(datas, sent)
             slice_ms = _SLICE if max(map(len, batch)) <= _UNDIVIDED else _FOREVER
-            outbox = Outboxes(batch)
+            outbox = Outbox(batch)
             while outbox.count:
-                code = self._send_in_time(pipe, outbox, timeout, slice_ms)
+                code = self._send_in_time(pipe, outbox.send, timeout, slice_ms)
                 if code <= 0:
                     return sent or pipe.check(code)
                 outbox.drop(code)
                 sent += code
         return sent
 
-    def _send_in_time(self, pipe, outbox, timeout, slice_ms):
-        """What the library answers when there is nothing left to wait for."""
+    def _send_in_time(self, pipe, send, timeout, slice_ms):
+        """What ``send(pipe, milliseconds)`` answers when there is nothing left to wait for."""
         deadline = Deadline(timeout)
         while True:
-            wait_ms = deadline.left_ms(slice_ms)
-            code = _send(pipe.value, outbox.messages, outbox.count, wait_ms)
+            code = send(pipe, deadline.left_ms(slice_ms))
             if code == -errno.EBADF:
                 pipe = self._renewed(pipe)
             elif code not in _waiting.NOTHING:
@@ -226,27 +219,26 @@ class NamedPipeWrapper(object):
         except IndexError:
             inbox = Inbox(_ROOM, self._by_views)
         wait_ms = _SLICE if timeout is None else deadline.left_ms(_SLICE)
-        code = _receive(pipe.value, inbox.spans, 1, inbox.data, inbox.size, wait_ms, inbox.need)
-        if code <= 0:
-            inbox = self._receive_on(pipe, inbox, code, deadline)
+        code = _receive_one(pipe.value, inbox.data, inbox.size, wait_ms)
+        if code < 0:
+            inbox, code = self._receive_on(pipe, inbox, code, deadline)
         try:
-            start, length = inbox.words
-            return self._loads(inbox.payload[start : start + length])
+            return self._loads(inbox.payload[:code])
         finally:
             # Only now may another thread have it.
             if inbox.size <= _KEPT:
                 self._inboxes.append(inbox)
 
     def _receive_on(self, pipe, inbox, code, deadline):
-        """Goes on after a call that gave this code and no message. Gives the inbox with one."""
-        while code <= 0:
+        """Goes on after a call that gave this code and no message. Gives the inbox with one, and
+        its length."""
+        while code < 0:
             if code == -errno.EMSGSIZE:
-                inbox = inbox.grown()
+                inbox = inbox.grown(pipe)
             else:
                 pipe = self._check_wait(pipe, code, deadline)
-            wait_ms = deadline.left_ms(_SLICE)
-            code = _receive(pipe.value, inbox.spans, 1, inbox.data, inbox.size, wait_ms, inbox.need)
-        return inbox
+            code = _receive_one(pipe.value, inbox.data, inbox.size, deadline.left_ms(_SLICE))
+        return inbox, code
 
     def _check_wait(self, pipe, code, deadline):
         """The pipe to wait at after a receive that gave this code. Raises what ends the wait."""
@@ -272,14 +264,13 @@ class NamedPipeWrapper(object):
 
     def _read_bare(self, pipe):
         """The bytes of the next bare pickle that is there, or None; and the last code."""
-        code = 1
+        code = 0
         pickled = self._bare.take()
-        while pickled is None and code > 0:
+        while pickled is None and code >= 0:
             inbox = Inbox(_ROOM)
-            code = _receive(pipe.value, inbox.spans, 1, inbox.data, inbox.size, 0, inbox.need)
-            if code > 0:
-                start, length = inbox.words
-                self._bare.feed(inbox.payload[start : start + length])
+            code = _receive_one(pipe.value, inbox.data, inbox.size, 0)
+            if code >= 0:
+                self._bare.feed(inbox.payload[:code])
                 pickled = self._bare.take()
         return code, pickled
 
