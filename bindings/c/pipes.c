@@ -57,8 +57,7 @@ bool has_a_reader(npipe_t *h)
 
 int32_t send_one(npipe_t *h, const void *data, size_t length, int32_t timeout_ms)
 {
-    const ph_bytes_t message = {length ? data : NULL, length};
-    return npipe_send(h, &message, 1, timeout_ms);
+    return npipe_send_one(h, length ? data : NULL, length, timeout_ms);
 }
 
 void say(npipe_t *h, const char *text)
@@ -68,14 +67,9 @@ void say(npipe_t *h, const char *text)
 
 int64_t receive_one(npipe_t *h, void *out, size_t cap, int32_t timeout_ms)
 {
-    ph_span_t span = {SIZE_MAX, SIZE_MAX};
-    size_t need = 0;
-    int32_t n = npipe_receive(h, &span, 1, out, cap, timeout_ms, &need);
-    if (n < 0) return n;
-    CHECK_IS(n, 1);
-    CHECK(span.len <= cap && span.offset <= cap - span.len);
-    if (span.len > 0) memmove(out, (uint8_t *)out + span.offset, span.len);
-    return (int64_t)span.len;
+    int64_t n = npipe_receive_one(h, out, cap, timeout_ms);
+    CHECK(n < 0 || (size_t)n <= cap);
+    return n;
 }
 
 void hears(npipe_t *h, const char *text)
@@ -153,7 +147,9 @@ void every_pipe_call_refuses(npipe_t *h)
     size_t need;
     REFUSES(npipe_send(h, &message, 1, -1));
     REFUSES(npipe_send(h, NULL, 0, 0));
+    REFUSES(npipe_send_one(h, &byte, 1, -1));
     REFUSES(npipe_receive(h, &span, 1, &byte, 1, -1, &need));
+    REFUSES(npipe_receive_one(h, &byte, 1, -1));
     REFUSES(npipe_fd(h));
     REFUSES(npipe_stats(h, &stats));
     REFUSES(npipe_close(h));

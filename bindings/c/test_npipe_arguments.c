@@ -240,6 +240,12 @@ static void receiving_refuses_room_that_cannot_be(void)
     CHECK_IS(npipe_receive(h, &span, 1, out, 8, 0, MISALIGNED(size_t)), -EINVAL);
     CHECK_IS(npipe_receive(h, &span, 1, out, 8, -2, &need), -EINVAL);
     CHECK_IS(npipe_receive(h, &span, 1, out, 8, INT32_MIN, &need), -EINVAL);
+    CHECK_IS(npipe_receive_one(h, NULL, 8, 0), -EINVAL);
+    CHECK_IS(npipe_receive_one(h, out, SIZE_MAX, 0), -EINVAL);
+    CHECK_IS(npipe_receive_one(h, out, 8, -2), -EINVAL);
+    CHECK_IS(npipe_send_one(h, NULL, 8, 0), -EINVAL);
+    CHECK_IS(npipe_send_one(h, out, SIZE_MAX, 0), -EINVAL);
+    CHECK_IS(npipe_send_one(h, out, 8, -2), -EINVAL);
     CHECK_IS(pipe_counts_of(h).received, 0);
     hears(h, "kept");
     no_word_comes(h);

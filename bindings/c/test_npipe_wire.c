@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A receiver, and a writer that knows nothing of messages. */
@@ -299,6 +300,27 @@ static void a_lost_message_is_told_of_amid_short_ones(void)
 }
 
 /* No further message comes to tell. */
+/* A change of its attributes is told to a reader that is in a message, too. */
+static void a_change_of_the_fifo_does_not_keep_a_reader_awake(void)
+{
+    struct packet packets[2];
+    struct place place = open_place();
+    npipe_t *h = open_reader(place.path, NULL);
+    uint8_t out[2 * PART];
+    CHECK_IS(packets_of(2 * PART, packets, 2), 2);
+    int fd = open_to_write(place.path);
+    write_packet(fd, &packets[0]);
+    CHECK_IS(receive_one(h, out, sizeof out, 0), -EAGAIN);
+    CHECK_IS(chmod(place.path, 0640), 0);
+    CHECK_IS(receive_one(h, out, sizeof out, 0), -EAGAIN);
+    CHECK(!is_readable(npipe_fd(h)));
+    write_packet(fd, &packets[1]);
+    CHECK_IS(receive_one(h, out, sizeof out, PIPE_PATIENCE_MS), 2 * PART);
+    close(fd);
+    CHECK_IS(npipe_close(h), 0);
+    close_place(&place);
+}
+
 static void a_message_whose_writer_has_ended_is_told_of(void)
 {
     struct packet packets[4];
@@ -327,6 +349,7 @@ const struct test npipe_wire_tests[] = {
     TEST(a_part_left_out_or_told_twice_is_found_out),
     TEST(a_short_message_may_pass_in_the_middle_of_a_long_one),
     TEST(a_lost_message_is_told_of_amid_short_ones),
+    TEST(a_change_of_the_fifo_does_not_keep_a_reader_awake),
     TEST(a_message_whose_writer_has_ended_is_told_of),
     END_OF_TESTS,
 };

@@ -54,14 +54,15 @@ static void groups_that_cannot_be_are_refused(void)
     for (size_t i = 0; i < LENGTH(bad); i++) making_gives(bad[i], 3, 10, RQ_RW, NULL, -EINVAL);
     const ph_bytes_t good[] = {{NULL, 0}, GROUP, {KEY("ab")}, {(const uint8_t *)"a\0", 2}};
     making_gives(good, LENGTH(good), 10, RQ_RW, NULL, 0);
-    enum { MANY = 10000 };
-    static uint32_t names[MANY];
-    static ph_bytes_t many[MANY];
-    for (uint32_t i = 0; i < MANY; i++) {
+    enum { MANY = 4096 };
+    static uint32_t names[MANY + 1];
+    static ph_bytes_t many[MANY + 1];
+    for (uint32_t i = 0; i <= MANY; i++) {
         names[i] = i;
         many[i] = (ph_bytes_t){(const uint8_t *)&names[i], sizeof names[i]};
     }
     making_gives(many, MANY, 10, RQ_RW, NULL, 0);
+    making_gives(many, MANY + 1, 10, RQ_RW, NULL, -EINVAL);
     names[MANY - 1] = 0;
     making_gives(many, MANY, 10, RQ_RW, NULL, -EINVAL);
 }

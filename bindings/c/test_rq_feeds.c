@@ -253,6 +253,25 @@ static void what_the_bounds_refuse_is_counted_and_lost(void)
     }
 }
 
+/* Its reactor waits for room that nobody makes any more. */
+static void a_handler_whose_queue_is_full_can_be_fed(void)
+{
+    enum { HELD = 4, SENT = 10 };
+    int fd = open_socket(AF_INET), sender = open_socket(AF_INET);
+    ph_addr_t at = address_of(fd);
+    udph_t *handler = open_handler(fd, CONFIG(.recv_reactors = 1, .recv_queue_items = HELD));
+    for (uint32_t i = 0; i < SENT; i++) send_plainly(sender, at, "old", 3);
+    CHECK_EVENTUALLY(udph_queued_recved(handler) == HELD && all_others_sleep());
+    rq_t *q = open_queue(100, RQ_RW, NULL);
+    int64_t id = rq_feed_udph(q, KEY("a"), NULL, handler);
+    CHECK(id > 0);
+    for (uint32_t i = 0; i < SENT; i++) send_plainly(sender, at, "new", 3);
+    CHECK_EVENTUALLY(has_fed(q, id, 2 * SENT - HELD));
+    CHECK_IS(rq_close(q), 0);
+    close(sender);
+    close_handler(handler, HELD);
+}
+
 /* Sends with few enough on their way for the smallest buffer. */
 static void carry_into(rq_t *q, int64_t id, ph_addr_t to, uint32_t count)
 {
@@ -421,8 +440,8 @@ static void refuses_what_cannot_be(struct source source, rq_t *q)
     feeding_says(q, "a", &longer.known, &source, -EINVAL);
     for (size_t i = 0; i < LENGTH(sizes); i++)
         feeding_says(q, "a", &(rq_feed_config_t){.size = sizes[i]}, &source, -EINVAL);
-    CHECK_IS(rq_feed_udph(q, NULL, 1, NULL, source.handler), -EINVAL);
-    CHECK_IS(rq_feed_peer(q, NULL, 1, NULL, source.peer), -EINVAL);
+    if (source.peer) CHECK_IS(rq_feed_peer(q, NULL, 1, NULL, source.peer), -EINVAL);
+    else CHECK_IS(rq_feed_udph(q, NULL, 1, NULL, source.handler), -EINVAL);
     longer.unknown[3] = 0;
     CHECK_IS(rq_feed_stop(q, feed(q, "a", &longer.known, &source)), 0);
     const rq_feed_config_t shorter = {.size = offsetof(rq_feed_config_t, key), .key = 77};
@@ -515,6 +534,7 @@ const struct test rq_feed_tests[] = {
     TEST(a_source_that_ends_leaves_the_queue_in_order),
     TEST(a_queue_that_closes_gives_its_sources_back),
     TEST(what_the_bounds_refuse_is_counted_and_lost),
+    TEST(a_handler_whose_queue_is_full_can_be_fed),
     TEST(two_hundred_thousand_datagrams_add_up),
     TEST(several_sources_feed_one_queue),
     TEST(feeds_end_in_any_order_in_the_middle_of_traffic),

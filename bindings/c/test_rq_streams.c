@@ -178,6 +178,27 @@ static void no_line_is_made_up_at_the_end(void)
     close_loop(loop);
 }
 
+/* Whoever reads by hand may be the one to find the end. */
+static void the_last_line_is_a_value_however_the_end_is_found(void)
+{
+    evloop_t *loop = open_loop(EVLOOP_EPOLL);
+    struct stream stream;
+    uint8_t byte;
+    open_stream(&stream, loop, FEED(.framing = RQ_LINES, TOGETHER));
+    send_words(&stream, "one");
+    CHECK_IS(tcp_set_reading(loop, stream.end.id, TCP_READ_OFF), 0);
+    CHECK_IS(shutdown(stream.other, SHUT_WR), 0);
+    CHECK_IS(tcp_read(loop, stream.end.id, &byte, 1), 0);
+    CHECK(has_fed(stream.q, stream.feed, 1));
+    CHECK_IS(feed_counts_of(stream.q, stream.feed).ended, 1);
+    CHECK(holds(stream.q, "a", "", "one"));
+    close(stream.other);
+    CHECK_IS(tcp_close(loop, stream.end.id), 0);
+    TURN_UNTIL(loop, stream.end.closed);
+    CHECK_IS(rq_close(stream.q), 0);
+    close_loop(loop);
+}
+
 static void a_line_that_is_too_long_is_cut(void)
 {
     enum { LONGEST = 65536 };
@@ -386,6 +407,7 @@ const struct test rq_stream_tests[] = {
     TEST(a_tcp_connection_feeds_by_its_address),
     TEST(lines_are_values_however_they_are_split),
     TEST(no_line_is_made_up_at_the_end),
+    TEST(the_last_line_is_a_value_however_the_end_is_found),
     TEST(a_line_that_is_too_long_is_cut),
     TEST(a_line_names_its_buffer),
     TEST(the_thread_that_polls_is_not_woken_for_what_is_fed),
