@@ -23,7 +23,8 @@ pub struct virt_config_t {
     /// sizeof(virt_config_t). Fields are only ever added at the end; what this library does not
     /// know must be 0.
     pub size: usize,
-    /// The longest that a call takes, in milliseconds; default 5,000.
+    /// The longest that a call takes, in milliseconds; default 5,000. That the first
+    /// `virt_connect` of a process loads libvirt comes on top.
     pub timeout_ms: u32,
     /// 0.
     pub flags: u32,
@@ -112,6 +113,13 @@ unsafe fn read_config(config: *const virt_config_t) -> Result<Config> {
 /// NUL-terminated; where to (<https://libvirt.org/uri.html>), as "qemu+ssh://root@example.com/system"; NULL
 /// or "" for libvirt's own default.
 ///
+/// The first call of a process loads libvirt, gives it an event loop, which runs on a thread of this
+/// library, and an error function that is silent: libvirt has one of each for the whole process. A program
+/// that uses libvirt itself registers its event loop (virEventRegisterImpl) and error function
+/// (virSetErrorFunc) before, and goes on running that loop until the last connection is closed; one that
+/// loads libvirt without registering a loop gets this library's. fork(3) waits until libvirt is loaded
+/// and the first connection open, but for no more than the first second of each.
+///
 /// Returns 0. Errors: PH_ENOLIBVIRT when libvirt.so.0 is not installed, -ENOSYS when it is older than
 /// 0.9.13; -EPROTONOSUPPORT for a kind of URI that libvirt does not know; -EINVAL for a bad one, or NULL
 /// for `host`; -ECONNREFUSED, -EHOSTUNREACH, -ENOENT for a Unix socket that is not there, PH_ENONAME,
@@ -173,7 +181,8 @@ pub unsafe extern "C" fn virt_get_info(
 
 /// Stops a domain's CPUs; its memory stays. One that is suspended already stays so.
 ///
-/// `host`, `domain`: as `virt_get_info`.
+/// `host`, `domain`: as `virt_get_info`. When the connection is lost before the answer comes, it is sent
+/// again on the new one; should that fail and the domain be in the state asked for, it returns 0.
 ///
 /// Returns 0. Errors: as `virt_get_info`; -EBUSY when the domain's state does not allow it, as that of one
 /// that does not run. After -ETIMEDOUT, -ESHUTDOWN or -EIO it may have happened or not.
@@ -194,7 +203,7 @@ pub unsafe extern "C" fn virt_suspend(
 
 /// Has a suspended domain go on.
 ///
-/// `host`, `domain`: as `virt_get_info`.
+/// `host`, `domain`: as `virt_get_info`. Sent again as in `virt_suspend`.
 ///
 /// Returns 0. Errors: as `virt_suspend`; what libvirt's driver says of one that is not suspended (-EBUSY,
 /// -EIO). Thread safety: any thread.

@@ -2,9 +2,9 @@
 //!
 //! A call runs on its caller's thread, on a connection that is open already, one at a time on each, and is
 //! bounded by a time after which the connection's sockets are shut down: keep-alive finds a daemon that
-//! is dead or stopped, but not one that answers it and nothing else, as when a virtual machine hangs. Connections are opened on threads of their
-//! own, as nothing can be done about a TCP connect or an ssh that takes its time. One that is dead is
-//! opened again, once for each call, within the call's time.
+//! is dead or stopped, but not one that answers it and nothing else, as when a virtual machine hangs.
+//! Connections are opened on threads of their own, as nothing can be done about a TCP connect or an ssh
+//! that takes its time. One that is dead is opened again, once for each call, within the call's time.
 
 mod host;
 mod open;
@@ -19,7 +19,7 @@ use host::Host;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 /// What a client's maker may choose.
@@ -57,7 +57,8 @@ struct Common {
     threads: AtomicUsize,
 }
 
-/// How many threads of a client may hang in libvirt; then it refuses what would take another.
+/// How many threads of a client may hang in libvirt; then it refuses what would take another. Those that
+/// close a connection that nothing bounds are not among them: there is one at most for each connection.
 const THREADS_MAX: usize = 256;
 
 const LOG: Logger = Logger(Level::None);
@@ -76,6 +77,8 @@ struct Hosts {
     kept: HashMap<CString, Arc<Host>>,
     /// Those that are being connected for the first time.
     begun: Vec<Arc<Host>>,
+    /// Those whose names are others' now, while calls are inside.
+    replaced: Vec<Weak<Host>>,
     is_closed: bool,
 }
 
@@ -99,17 +102,21 @@ impl Client {
         Connection::load()?;
         let fresh = Arc::new(Host::new(uri, &self.common));
         self.begin(&fresh)?;
-        let outcome = fresh.connection(self.deadline());
+        let outcome = fresh.connection(self.deadline()).map(drop);
         let mut hosts = self.hosts();
         hosts.begun.retain(|begun| !Arc::ptr_eq(begun, &fresh));
         outcome?;
         if hosts.is_closed {
             return Err(Errno(libc::ESHUTDOWN));
         }
-        let former = hosts.kept.insert(host.to_owned(), fresh);
-        // What was there is closed without the lock.
-        drop(hosts);
-        drop(former);
+        if let Some(former) = hosts.kept.insert(host.to_owned(), fresh) {
+            hosts.replaced.retain(|host| host.strong_count() > 0);
+            hosts.replaced.push(Arc::downgrade(&former));
+            drop(hosts);
+            // Its daemon may take its time to answer the good-bye; only where no thread can be had is
+            // that this call's as well.
+            let _ = open::start(&self.common, "virt-close", move || drop(former));
+        }
         Ok(())
     }
 
@@ -125,17 +132,21 @@ impl Client {
     /// Errors: `ENOTCONN` when no host has the name; `ENOENT` when it has no such domain; `ETIMEDOUT`,
     /// `ESHUTDOWN`; what libvirt says.
     pub fn info(&self, host: &CStr, domain: &CStr) -> Result<Info> {
-        self.on_domain(host, domain, Domain::info)
+        self.on_domain(host, domain, Domain::info, Domain::info)
     }
 
     /// Errors: as [`info`](Client::info); `EBUSY` when the domain's state does not allow it.
     pub fn suspend(&self, host: &CStr, domain: &CStr) -> Result<()> {
-        self.on_domain(host, domain, Domain::suspend)
+        self.on_domain(host, domain, Domain::suspend, |domain| {
+            unless_done(domain, domain.suspend(), &[Info::PAUSED])
+        })
     }
 
     /// Errors: as [`suspend`](Client::suspend).
     pub fn resume(&self, host: &CStr, domain: &CStr) -> Result<()> {
-        self.on_domain(host, domain, Domain::resume)
+        self.on_domain(host, domain, Domain::resume, |domain| {
+            unless_done(domain, domain.resume(), &[Info::RUNNING, Info::BLOCKED])
+        })
     }
 
     /// The names of all domains of a host, in order. Errors: as [`info`](Client::info).
@@ -143,21 +154,25 @@ impl Client {
         let deadline = self.deadline();
         let mut names = self
             .host(host)?
-            .call(deadline, |open| open.domain_names(deadline))
+            .call(deadline, |open, _| open.domain_names(deadline))
             .map_err(|error| complain(host, None, &error))?;
         names.sort_unstable();
         Ok(names)
     }
 
+    /// `again` is for the second try, when the connection was lost in the first.
     fn on_domain<T: Send + 'static>(
         &self,
         host: &CStr,
         domain: &CStr,
         act: fn(&Domain) -> Outcome<T>,
+        again: fn(&Domain) -> Outcome<T>,
     ) -> Result<T> {
         let deadline = self.deadline();
         self.host(host)?
-            .call(deadline, |open| open.on_domain(deadline, domain, act))
+            .call(deadline, |open, is_second| {
+                open.on_domain(deadline, domain, if is_second { again } else { act })
+            })
             .map_err(|error| complain(host, Some(domain), &error))
     }
 
@@ -171,12 +186,10 @@ impl Client {
 
     /// Closes all connections. Calls inside end with `ESHUTDOWN`, so far as anything can end them.
     pub fn close(&self) {
-        let (kept, begun) = {
-            let mut hosts = self.hosts();
-            hosts.is_closed = true;
-            (std::mem::take(&mut hosts.kept), std::mem::take(&mut hosts.begun))
-        };
-        host::end_all(kept.into_values().chain(begun));
+        let Hosts { kept, begun, replaced, .. } =
+            std::mem::replace(&mut *self.hosts(), Hosts { is_closed: true, ..Hosts::default() });
+        let replaced = replaced.iter().filter_map(Weak::upgrade);
+        host::end_all(kept.into_values().chain(begun).chain(replaced));
     }
 
     fn host(&self, name: &CStr) -> Result<Arc<Host>> {
@@ -202,6 +215,15 @@ impl Drop for Client {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// What a second try gave: an error says nothing where the first has had its effect, though its answer was
+/// lost, and the domain is in one of the states that were asked for.
+fn unless_done(domain: &Domain, outcome: Outcome<()>, asked: &[u32]) -> Outcome<()> {
+    outcome.or_else(|error| match domain.info() {
+        Ok(info) if asked.contains(&info.state) => Ok(()),
+        _ => Err(error),
+    })
 }
 
 /// libvirt's own words go to the log: a number is all that the caller gets. What has none was the

@@ -1,14 +1,13 @@
 //! An open connection with the domains looked up on it.
 
 use super::{Common, THREADS_MAX};
-use crate::sys::libvirt::{Bound, Connection, Domain, Error, Outcome};
-use crate::sys::{clock, thread, Errno};
+use crate::sys::libvirt::{Bound, Connection, Domain, Outcome};
+use crate::sys::{thread, Errno};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// How many domains are kept; one more, and all are looked up anew.
 const DOMAINS_MAX: usize = 4096;
@@ -60,9 +59,10 @@ impl Open {
     }
 
     /// Makes a call on a thread of its own, where nothing else can bound it. When the time is over, the
-    /// thread is left to itself, and the connection with it.
+    /// thread is left to itself, and the connection with it, as when another call's time is over or the
+    /// client is closed.
     ///
-    /// Errors: `ETIMEDOUT`; `EAGAIN` when too many such threads hang; what the call says.
+    /// Errors: `EIO` when it is left so; `EAGAIN` when too many such threads hang; what the call says.
     fn within<T: Send + 'static>(
         self: &Arc<Open>,
         deadline: i64,
@@ -71,22 +71,25 @@ impl Open {
         let (sender, receiver) = mpsc::sync_channel(1);
         let open = Arc::clone(self);
         start(&self.common, "virt-call", move || {
-            let outcome = match open.connection.link().turn(deadline) {
+            let link = open.connection.link();
+            let outcome = match link.turn(deadline) {
                 Ok(_turn) => call(&open),
                 Err(error) => Err(error.into()),
             };
             // Nobody may be waiting any more.
             let _ = sender.send(outcome);
+            link.wake();
         })?;
-        let left = u64::try_from(deadline - clock::monotonic()).unwrap_or(0);
-        match receiver.recv_timeout(Duration::from_nanos(left)) {
-            Ok(outcome) => outcome,
-            Err(RecvTimeoutError::Timeout) => {
-                self.connection.link().end();
-                Err(Errno(libc::ETIMEDOUT).into())
-            }
-            Err(RecvTimeoutError::Disconnected) => Err(Error::plain(Errno::PANIC)),
-        }
+        let link = self.connection.link();
+        let outcome = link.wait(deadline, || match receiver.try_recv() {
+            Ok(outcome) => Some(outcome),
+            Err(TryRecvError::Disconnected) => Some(Err(Errno::PANIC.into())),
+            Err(TryRecvError::Empty) => None,
+        });
+        outcome.unwrap_or_else(|| {
+            link.end();
+            Err(Errno(libc::EIO).into())
+        })
     }
 
     /// One that was known but is gone is looked up anew: it may have been defined again.

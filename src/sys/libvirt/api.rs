@@ -1,10 +1,11 @@
 //! The functions of libvirt.so.0.
 
-use super::registered;
+use super::event_loop::EventLoop;
+use super::{loading, registered};
 use crate::sys::dylib::Dylib;
 use crate::sys::{Errno, Result};
 use std::ffi::{c_char, c_int, c_uint, c_void, CStr};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 /// virConnectPtr and virDomainPtr: only ever handed back.
 pub type Pointer = *mut c_void;
@@ -83,7 +84,6 @@ pub struct Api {
 }
 
 static API: OnceLock<Api> = OnceLock::new();
-static LOADING: Mutex<()> = Mutex::new(());
 
 const NAME: &CStr = c"libvirt.so.0";
 
@@ -97,7 +97,7 @@ impl Api {
         if let Some(api) = API.get() {
             return Ok(api);
         }
-        let _one_at_a_time = LOADING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = loading::lock();
         if let Some(api) = API.get() {
             return Ok(api);
         }
@@ -136,13 +136,15 @@ impl Api {
     /// before, and without its habit of writing errors to standard error, unless the program uses it
     /// too.
     fn start(&self, was_loaded: bool) -> Result<()> {
-        registered::start()?;
-        // SAFETY: the functions are libvirt's and the callbacks of the types it documents; they stay
-        // for the life of the process, as this library is never unloaded.
+        // First of all: should the rest fail, the next attempt finds the library loaded.
+        if !was_loaded {
+            // SAFETY: libvirt's function, and a callback of the type that it documents, which stays for
+            // the life of the process, as this library is never unloaded.
+            unsafe { (self.set_error_func)(std::ptr::null_mut(), Some(be_silent)) };
+        }
+        EventLoop::start()?;
+        // SAFETY: as above.
         let code = unsafe {
-            if !was_loaded {
-                (self.set_error_func)(std::ptr::null_mut(), Some(be_silent));
-            }
             (self.register_impl)(
                 registered::add_handle,
                 registered::update_handle,

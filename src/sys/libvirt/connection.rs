@@ -3,11 +3,12 @@
 use super::api::{Api, Pointer, RawInfo};
 use super::deadlines;
 use super::event_loop::EventLoop;
-use super::{Error, Link, Outcome};
+use super::{loading, Error, Link, Outcome};
 use crate::sys::sigpipe::Blocked;
 use crate::sys::{clock, thread};
 use std::ffi::{c_int, c_uint, c_void, CStr, CString};
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::Arc;
 
 /// What keeps a call from blocking for ever.
@@ -22,7 +23,8 @@ pub enum Bound {
     Nothing,
 }
 
-/// An open connection. Calls need the turn of its [`Link`], but for those that stay in the process.
+/// An open connection. Calls need the turn of its [`Link`], but for those that stay in the process:
+/// [`is_alive`](Connection::is_alive), the end of a [`Domain`], and all where it is [`Bound::Local`].
 pub struct Connection {
     raw: NonNull<c_void>,
     api: &'static Api,
@@ -41,17 +43,30 @@ const FAREWELL_NS: i64 = 250_000_000;
 impl Connection {
     /// Connects; `None`: to what libvirt takes for the default. It may block for long, and in part
     /// where ending `link` does not help (a name is looked up, TCP connects, ssh asks), so that it is for
-    /// a thread that nobody waits for.
-    pub fn open(uri: Option<&CStr>, link: &Arc<Link>) -> Outcome<Connection> {
+    /// a thread of ours, which nobody waits for and which takes no signals.
+    ///
+    /// Has the daemon asked for a sign of life after `interval_s` seconds of silence, at least 1, and the
+    /// connection ended when it has left `count` of these unanswered.
+    pub fn open(
+        uri: Option<&CStr>,
+        link: &Arc<Link>,
+        (interval_s, count): (i32, u32),
+    ) -> Outcome<Connection> {
         let api = Api::get()?;
         EventLoop::start()?;
         deadlines::start()?;
         let text = uri.map_or(ptr::null(), CStr::as_ptr);
         let _turn = link.try_turn();
-        let raw = Self::guarded(|| {
-            // SAFETY: the text is NUL-terminated, or NULL.
-            let raw = link.gather(|| unsafe { (api.connect_open)(text) });
-            NonNull::new(raw).ok_or_else(|| Error::last(api))
+        static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
+        // Much of libvirt is made ready when it is first needed.
+        let _first = (!HAS_BEGUN.swap(true, Relaxed)).then(loading::lock);
+        // SAFETY: the text is NUL-terminated, or NULL; the connection is open. A driver that cannot keep
+        // it alive says so, and goes without.
+        let raw = link.gather(|| unsafe {
+            let raw = NonNull::new((api.connect_open)(text)).ok_or_else(|| Error::last(api))?;
+            (api.connect_set_keep_alive)(raw.as_ptr(), interval_s, count as c_uint);
+            (api.reset_last_error)();
+            Outcome::Ok(raw)
         })?;
         let bound = match uri {
             _ if link.has_sockets() => Bound::Link,
@@ -67,19 +82,6 @@ impl Connection {
     /// older than 0.9.13; `EIO` when it cannot start; `EAGAIN`, `EMFILE`.
     pub fn load() -> crate::sys::Result<()> {
         Api::get().map(drop)
-    }
-
-    /// Has the daemon asked for a sign of life after `interval_s` seconds of silence, at least 1, and the
-    /// connection ended when it has left `count` of these unanswered.
-    pub fn keep_alive(&self, interval_s: i32, count: u32) {
-        let _sigpipe = Blocked::new();
-        // Nobody else knows the connection yet, but for the event loop, which is not in it for long.
-        let _turn = self.link.turn(Connection::farewell());
-        // SAFETY: the connection is open. A driver that cannot says so, and goes without.
-        self.link.gather(|| unsafe {
-            (self.api.connect_set_keep_alive)(self.raw(), interval_s, count as c_uint);
-            (self.api.reset_last_error)();
-        });
     }
 
     /// Until when (monotonic nanoseconds) a daemon that is told good-bye now may take to answer.
@@ -141,13 +143,11 @@ impl Connection {
     fn run<T>(&self, call: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
         match self.bound {
             Bound::Local => call(),
-            Bound::Link | Bound::Nothing => Self::guarded(call),
+            Bound::Link | Bound::Nothing => {
+                let sigpipe = Blocked::new();
+                call().inspect_err(|_| sigpipe.swallow())
+            }
         }
-    }
-
-    fn guarded<T>(call: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-        let sigpipe = Blocked::new();
-        call().inspect_err(|_| sigpipe.swallow())
     }
 }
 
@@ -164,7 +164,7 @@ impl Drop for Connection {
                 let at = Connection::farewell();
                 let _deadline = self.link.end_at(at);
                 // The event loop is not in it for long, and no longer than until the link is ended.
-                let _turn = self.link.turn(at);
+                let _turn = self.link.last_turn(at);
                 raw.close(api);
             }
         }
@@ -199,6 +199,13 @@ pub struct Info {
     pub max_memory_kib: u64,
     pub memory_kib: u64,
     pub cpu_time_ns: u64,
+}
+
+impl Info {
+    pub const RUNNING: u32 = 1;
+    /// Waiting for something, as where a hypervisor tells that from running.
+    pub const BLOCKED: u32 = 2;
+    pub const PAUSED: u32 = 3;
 }
 
 /// A domain, known by its UUID.

@@ -20,6 +20,7 @@ pub struct Error {
 mod code {
     use std::ffi::c_int;
 
+    pub const INTERNAL_ERROR: c_int = 1;
     pub const NO_MEMORY: c_int = 2;
     pub const NO_SUPPORT: c_int = 3;
     pub const UNKNOWN_HOST: c_int = 4;
@@ -40,6 +41,9 @@ mod code {
     pub const AUTH_UNAVAILABLE: c_int = 94;
 }
 
+/// The virErrorDomain of what reads URIs; it has no number of its own for one that is none.
+const FROM_URI: c_int = 45;
+
 impl Error {
     /// One that libvirt has no part in.
     pub fn plain(errno: Errno) -> Error {
@@ -57,10 +61,10 @@ impl Error {
                 true => String::new(),
                 false => CStr::from_ptr(raw.message).to_string_lossy().into_owned(),
             };
-            let (code, system) = (raw.code, raw.int1);
+            let (code, domain, system) = (raw.code, raw.domain, raw.int1);
             (api.reset_last_error)();
             Error {
-                errno: number(code, system),
+                errno: number(code, domain, system),
                 text,
                 is_no_domain: code == code::NO_DOMAIN,
                 is_vague: code == code::SYSTEM_ERROR && !is_errno(system),
@@ -75,9 +79,10 @@ impl From<Errno> for Error {
     }
 }
 
-fn number(code: c_int, system: c_int) -> Errno {
+fn number(code: c_int, domain: c_int, system: c_int) -> Errno {
     Errno(match code {
         code::SYSTEM_ERROR if is_errno(system) => system,
+        code::INTERNAL_ERROR if domain == FROM_URI => libc::EINVAL,
         code::NO_MEMORY => libc::ENOMEM,
         code::NO_SUPPORT
         | code::CONFIG_UNSUPPORTED

@@ -270,14 +270,13 @@ impl State {
     }
 
     fn due_timers(&self, now: i64) -> Vec<c_int> {
-        let is_due = |timer: &Timer| timer.period >= 0 && timer.due <= now;
-        self.timers.iter().filter(|(_, timer)| is_due(timer)).map(|(id, _)| *id).collect()
+        self.timers.iter().filter(|(_, timer)| timer.is_due(now)).map(|(id, _)| *id).collect()
     }
 
-    /// What a due timer calls. Its next time begins, or, as its connection is in use, it is due again
-    /// soon.
+    /// What a timer calls, if it is still due: a call on another thread may have put it off. Its next
+    /// time begins, or, as its connection is in use, it is due again soon.
     fn restart(&mut self, id: c_int, now: i64, is_its_turn: bool) -> Option<(OnTimeout, Opaque)> {
-        let timer = self.timers.get_mut(&id)?;
+        let timer = self.timers.get_mut(&id).filter(|timer| timer.is_due(now))?;
         timer.set(timer.period, now);
         if !is_its_turn {
             timer.due = timer.due.min(now + SOON_NS);
@@ -298,8 +297,33 @@ fn try_turn(link: Option<&Arc<Link>>) -> Option<Option<(Deadline, Turn<'_>)>> {
 }
 
 impl Timer {
+    fn is_due(&self, now: i64) -> bool {
+        self.period >= 0 && self.due <= now
+    }
+
     pub fn set(&mut self, period: c_int, now: i64) {
         self.period = period;
         self.due = now.saturating_add(i64::from(period) * 1_000_000);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_that_was_put_off_is_not_called() {
+        let (null, now) = (Opaque(std::ptr::null_mut()), 5_000_000_000);
+        let mut timer =
+            Timer { period: 0, due: 0, callback: None, opaque: null, free: None, link: None };
+        timer.set(1000, now - 1_000_000_000);
+        let mut state = State { timers: HashMap::from([(1, timer)]), ..State::default() };
+        assert_eq!(state.due_timers(now), [1]);
+        assert!(state.restart(1, now, true).is_some());
+        assert!(state.restart(1, now, true).is_none());
+        for (period, is_called) in [(0, true), (-1, false)] {
+            state.timers.get_mut(&1).unwrap().set(period, now);
+            assert_eq!(state.restart(1, now, true).is_some(), is_called);
+        }
     }
 }

@@ -10,14 +10,13 @@ mod deadlines;
 mod error;
 mod event_loop;
 mod link;
+mod loading;
 mod registered;
 mod turn;
 
 pub use connection::{Bound, Connection, Domain, Info};
-pub use deadlines::Deadline;
 pub use error::Error;
 pub use link::Link;
-pub use turn::Turn;
 
 /// What a call of libvirt gives.
 pub type Outcome<T> = std::result::Result<T, Error>;

@@ -3,8 +3,9 @@
 use super::api::{Free, OnHandle, OnTimeout};
 use super::event_loop::{EventLoop, Handle, Opaque, Timer};
 use super::link;
-use crate::sys::{clock, Result};
+use crate::sys::clock;
 use std::ffi::{c_int, c_void};
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 /// VIR_EVENT_HANDLE_READABLE, _WRITABLE, _ERROR, _HANGUP, and what epoll says for each.
@@ -16,11 +17,6 @@ const EVENTS: [(c_int, c_int); 4] =
 static LAST: AtomicI32 = AtomicI32::new(0);
 
 const FAILED: c_int = -1;
-
-/// Starts this process's loop, if it has none yet. Errors: as [`EventLoop::start`].
-pub fn start() -> Result<()> {
-    EventLoop::start()
-}
 
 pub fn to_epoll(events: c_int) -> u32 {
     EVENTS.iter().filter(|(ours, _)| events & ours != 0).fold(0, |all, (_, epoll)| all | epoll)
@@ -34,6 +30,11 @@ pub fn from_epoll(events: u32) -> c_int {
         .fold(0, |all, (ours, _)| all | ours)
 }
 
+/// Answers libvirt with what `body` gives. A panic must not go on into its code.
+fn answer(body: impl FnOnce() -> Option<c_int>) -> c_int {
+    catch_unwind(AssertUnwindSafe(body)).ok().flatten().unwrap_or(FAILED)
+}
+
 pub extern "C" fn add_handle(
     fd: c_int,
     events: c_int,
@@ -41,35 +42,39 @@ pub extern "C" fn add_handle(
     opaque: *mut c_void,
     free: Free,
 ) -> c_int {
-    let Some(event_loop) = EventLoop::existing() else { return FAILED };
-    let Ok(copy) = link::adopt(fd) else { return FAILED };
-    let watch = number();
-    let link = link::opening();
-    let handle = Handle { fd, copy, events, callback, opaque: Opaque(opaque), free, link };
-    let mut state = event_loop.state();
-    if event_loop.watch(watch, &handle, true).is_err() {
-        return FAILED;
-    }
-    state.handles.insert(watch, handle);
-    watch
+    answer(|| {
+        let event_loop = EventLoop::existing()?;
+        let copy = link::adopt(fd).ok()?;
+        let watch = number();
+        let link = link::opening();
+        let handle = Handle { fd, copy, events, callback, opaque: Opaque(opaque), free, link };
+        let mut state = event_loop.state();
+        event_loop.watch(watch, &handle, true).ok()?;
+        state.handles.insert(watch, handle);
+        Some(watch)
+    })
 }
 
 pub extern "C" fn update_handle(watch: c_int, events: c_int) {
-    let Some(event_loop) = EventLoop::existing() else { return };
-    if let Some(handle) = event_loop.state().handles.get_mut(&watch) {
+    answer(|| {
+        let event_loop = EventLoop::existing()?;
+        let mut state = event_loop.state();
+        let handle = state.handles.get_mut(&watch)?;
         handle.events = events;
         // It was watched before, so that it can be again.
-        let _ = event_loop.watch(watch, handle, false);
-    }
+        event_loop.watch(watch, handle, false).ok().map(|()| 0)
+    });
 }
 
 pub extern "C" fn remove_handle(watch: c_int) -> c_int {
-    let Some(event_loop) = EventLoop::existing() else { return FAILED };
-    let mut state = event_loop.state();
-    let Some(handle) = state.handles.remove(&watch) else { return FAILED };
-    event_loop.unwatch(&handle);
-    event_loop.free_later(&mut state, handle.free, handle.opaque);
-    0
+    answer(|| {
+        let event_loop = EventLoop::existing()?;
+        let mut state = event_loop.state();
+        let handle = state.handles.remove(&watch)?;
+        event_loop.unwatch(&handle);
+        event_loop.free_later(&mut state, handle.free, handle.opaque);
+        Some(0)
+    })
 }
 
 pub extern "C" fn add_timeout(
@@ -78,37 +83,40 @@ pub extern "C" fn add_timeout(
     opaque: *mut c_void,
     free: Free,
 ) -> c_int {
-    let Some(event_loop) = EventLoop::existing() else { return FAILED };
-    let id = number();
-    let link = link::opening();
-    let mut timer = Timer { period, due: 0, callback, opaque: Opaque(opaque), free, link };
-    timer.set(period, clock::monotonic());
-    let due = timer.due;
-    let mut state = event_loop.state();
-    state.timers.insert(id, timer);
-    if period >= 0 {
-        event_loop.wake_for(&mut state, due);
-    }
-    id
+    answer(|| {
+        let event_loop = EventLoop::existing()?;
+        let id = number();
+        let link = link::opening();
+        let timer = Timer { period: -1, due: 0, callback, opaque: Opaque(opaque), free, link };
+        event_loop.state().timers.insert(id, timer);
+        set_timeout(id, period).map(|()| id)
+    })
 }
 
 pub extern "C" fn update_timeout(id: c_int, period: c_int) {
-    let Some(event_loop) = EventLoop::existing() else { return };
+    answer(|| set_timeout(id, period).map(|()| 0));
+}
+
+fn set_timeout(id: c_int, period: c_int) -> Option<()> {
+    let event_loop = EventLoop::existing()?;
     let mut state = event_loop.state();
-    let Some(timer) = state.timers.get_mut(&id) else { return };
+    let timer = state.timers.get_mut(&id)?;
     timer.set(period, clock::monotonic());
     let due = timer.due;
     if period >= 0 {
         event_loop.wake_for(&mut state, due);
     }
+    Some(())
 }
 
 pub extern "C" fn remove_timeout(id: c_int) -> c_int {
-    let Some(event_loop) = EventLoop::existing() else { return FAILED };
-    let mut state = event_loop.state();
-    let Some(timer) = state.timers.remove(&id) else { return FAILED };
-    event_loop.free_later(&mut state, timer.free, timer.opaque);
-    0
+    answer(|| {
+        let event_loop = EventLoop::existing()?;
+        let mut state = event_loop.state();
+        let timer = state.timers.remove(&id)?;
+        event_loop.free_later(&mut state, timer.free, timer.opaque);
+        Some(0)
+    })
 }
 
 fn number() -> c_int {

@@ -26,17 +26,22 @@ struct Queue {
 struct Waiter {
     thread: Thread,
     is_next: AtomicBool,
+    is_sent_away: AtomicBool,
 }
 
 impl Turns {
-    /// Waits for the caller's turn until `deadline` (monotonic nanoseconds).
+    /// Waits for the caller's turn until `deadline` (monotonic nanoseconds), unless `is_over`: what says
+    /// so must be set before [`send_away`](Turns::send_away) is called.
     ///
-    /// Errors: `ETIMEDOUT`.
-    pub fn take(&self, deadline: i64) -> Result<Turn<'_>> {
-        let Some(waiter) = self.enqueue() else { return Ok(Turn(self)) };
+    /// Errors: `ETIMEDOUT`; `EIO` when it is over.
+    pub fn take(&self, deadline: i64, is_over: impl Fn() -> bool) -> Result<Turn<'_>> {
+        let Some(waiter) = self.enqueue(is_over)? else { return Ok(Turn(self)) };
         loop {
             if waiter.is_next.load(SeqCst) {
                 return Ok(Turn(self));
+            }
+            if waiter.is_sent_away.load(SeqCst) {
+                return Err(Errno(libc::EIO));
             }
             let left = u64::try_from(deadline - clock::monotonic()).unwrap_or(0);
             if left == 0 {
@@ -53,17 +58,31 @@ impl Turns {
         (!was_taken).then(|| Turn(self))
     }
 
-    /// `None` when the turn is the caller's at once.
-    fn enqueue(&self) -> Option<Arc<Waiter>> {
+    /// Ends the wait of all who wait now.
+    pub fn send_away(&self) {
+        for waiter in self.queue().waiting.drain(..) {
+            waiter.is_sent_away.store(true, SeqCst);
+            waiter.thread.unpark();
+        }
+    }
+
+    /// `None` when the turn is the caller's at once. Errors: `EIO` when it is over.
+    fn enqueue(&self, is_over: impl Fn() -> bool) -> Result<Option<Arc<Waiter>>> {
         let mut queue = self.queue();
+        if is_over() {
+            return Err(Errno(libc::EIO));
+        }
         if !queue.is_taken {
             queue.is_taken = true;
-            return None;
+            return Ok(None);
         }
-        let waiter = Waiter { thread: thread::current(), is_next: AtomicBool::new(false) };
-        let waiter = Arc::new(waiter);
+        let waiter = Arc::new(Waiter {
+            thread: thread::current(),
+            is_next: AtomicBool::new(false),
+            is_sent_away: AtomicBool::new(false),
+        });
         queue.waiting.push_back(Arc::clone(&waiter));
-        Some(waiter)
+        Ok(Some(waiter))
     }
 
     /// Waits no longer; the turn may have come at the last moment.
@@ -116,7 +135,8 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..1000 {
-                        let _turn = turns.take(soon(30 * SECOND)).expect("a turn in time");
+                        let _turn =
+                            turns.take(soon(30 * SECOND), || false).expect("a turn in time");
                         assert_eq!(inside.fetch_add(1, SeqCst), 0);
                         inside.fetch_sub(1, SeqCst);
                         done.fetch_add(1, SeqCst);
@@ -130,26 +150,45 @@ mod tests {
     #[test]
     fn who_is_out_of_time_leaves_no_gap() {
         let turns = Turns::default();
-        let first = turns.take(soon(SECOND)).expect("nobody has it");
+        let first = turns.take(soon(SECOND), || false).expect("nobody has it");
         assert!(turns.try_take().is_none());
-        assert!(turns.take(soon(1_000_000)).is_err());
+        assert!(turns.take(soon(1_000_000), || false).is_err());
         drop(first);
-        assert!(turns.take(soon(0)).is_ok());
+        assert!(turns.take(soon(0), || false).is_ok());
         assert!(turns.try_take().is_some());
     }
 
     #[test]
     fn the_one_who_waits_comes_before_the_one_who_has_had_it() {
         let turns = Turns::default();
-        let first = turns.take(soon(SECOND)).expect("nobody has it");
+        let first = turns.take(soon(SECOND), || false).expect("nobody has it");
         thread::scope(|scope| {
-            let other = scope.spawn(|| turns.take(soon(30 * SECOND)).map(drop));
+            let other = scope.spawn(|| turns.take(soon(30 * SECOND), || false).map(drop));
             while turns.queue().waiting.is_empty() {
                 thread::yield_now();
             }
             drop(first);
-            assert!(turns.take(soon(30 * SECOND)).is_ok());
+            assert!(turns.take(soon(30 * SECOND), || false).is_ok());
             assert!(other.join().expect("no panic").is_ok());
         });
+    }
+
+    #[test]
+    fn who_waits_is_sent_away_and_who_comes_later_refused() {
+        let (turns, is_over) = (Turns::default(), AtomicBool::new(false));
+        let first = turns.take(soon(SECOND), || false).expect("nobody has it");
+        let take = || turns.take(soon(30 * SECOND), || is_over.load(SeqCst)).map(drop);
+        thread::scope(|scope| {
+            let other = scope.spawn(take);
+            while turns.queue().waiting.is_empty() {
+                thread::yield_now();
+            }
+            is_over.store(true, SeqCst);
+            turns.send_away();
+            assert_eq!(other.join().expect("no panic"), Err(Errno(libc::EIO)));
+        });
+        assert_eq!(take(), Err(Errno(libc::EIO)));
+        drop(first);
+        assert!(turns.take(soon(0), || false).is_ok());
     }
 }
