@@ -2,6 +2,7 @@
 
 import pickle
 import pickletools
+import threading
 
 #: Bytes of the count that an argument of some length begins with.
 _COUNTED = {
@@ -40,10 +41,12 @@ _LATER = frozenset(_ARGUMENTS) - {_PROTO}
 class BarePickles(object):
     """What was read, cut into pickles by their opcodes, without anything being unpickled.
 
-    ``longest``: bytes of a pickle at most. Not for several threads at once.
+    ``longest``: bytes of a pickle at most. Not for several threads at once: each holds ``lock``
+    while it reads and takes.
     """
 
     def __init__(self, longest):
+        self.lock = threading.Lock()
         self._longest = longest
         self._read = bytearray()
         # Where in it the next opcode is, and where the last piece begins.

@@ -66,7 +66,10 @@ class Inbox(object):
         self.payload = memoryview(memory) if by_views else memory
 
     def grown(self, pipe):
-        """One that has the room that the next message of the pipe needs."""
+        """One that has the room that the next message of the pipe needs, and what the library
+        answered: EMSGSIZE, unless another thread has taken that message meanwhile. Then it may have
+        reported a fault, or, by 1, have given an empty message, which is received thereby."""
         spans, need = backend.view("ph_span_t", array("L", (0, 0))), array("L", (0,))
-        _lib.npipe_receive(pipe.value, spans, 1, backend.null, 0, 0, backend.view("size_t", need))
-        return Inbox(max(2 * self.size, need[0]), self._by_views)
+        needed = backend.view("size_t", need)
+        code = _lib.npipe_receive(pipe.value, spans, 1, backend.null, 0, 0, needed)
+        return Inbox(max(2 * self.size, need[0]), self._by_views), code

@@ -11,6 +11,9 @@ from itertools import count, islice
 
 _PREFIX = len("count(")
 
+#: Reads that other threads may spoil before it is said why.
+_READS = 1000
+
 #: Numbers of a sum that are kept apart.
 _PARTS = 1024
 
@@ -45,12 +48,13 @@ def _items(buffers):
 
 
 def _read(read, container):
-    while True:
+    for _ in range(_READS):
         try:
             return read(container)
         except RuntimeError:
-            # Another thread has changed it meanwhile.
+            # Another thread has changed it meanwhile; or the stack is too deep, which stays so.
             pass
+    return read(container)
 
 
 def extract_all(buffers):

@@ -59,12 +59,23 @@ class NativeSide(object):
             turn = self._making.alone()
             with turn.mark, turn:
                 if groupkey not in self._bells and not self._keys(groupkey):
-                    bell = native.bell(groupkey)
-                    self._bells[groupkey] = self._silent[groupkey] = bell
-                    if groupkey in self._fillers:
-                        # For what came before.
-                        self._ring(groupkey)
+                    self._hang_bell(native, groupkey)
         return native
+
+    def _hang_bell(self, native, groupkey):
+        bell = native.bell(groupkey)
+        self._bells[groupkey] = self._silent[groupkey] = bell
+        if groupkey in self._fillers:
+            # For what came before.
+            self._ring(groupkey)
+
+    def _take_bell_away(self, native, groupkey):
+        """Whether there was one."""
+        bell = self._bells.pop(groupkey, None)
+        self._silent.pop(groupkey, None)
+        if bell is not None:
+            native.remove(bell)
+        return bell is not None
 
     def _ring(self, groupkey):
         try:
@@ -86,7 +97,8 @@ class NativeSide(object):
         ``source``: a :class:`~pyhelpers.udp_handler.UdpHandlerDest`, whose own threads do it; an
         open :class:`~pyhelpers.udping.Peer`, for which the queue has a thread; or a
         :class:`~pyhelpers.event_loop.Connection`, for which it is done by the thread that runs its
-        loop, without a call of ``on_data``. The queue holds it until the feed ends.
+        loop, without a call of ``on_data``. The queue holds it until the feed ends; when that
+        comes by itself, for some time more.
 
         ``idx``: "source": a buffer for each sender's address. (offset, length), or a slice: one for
         each content of this part of the payload, in bytes, cut where the payload ends. All feeds of
@@ -104,22 +116,19 @@ class NativeSide(object):
         turn = self._making.alone()
         with turn.mark, turn:
             is_first = groupkey not in self._fillers
-            filler = self._fillers.setdefault(groupkey, keys)
-            if filler is PYTHON:
-                raise ValueError("something was put into the group %r already" % (groupkey,))
-            if filler is not keys:
-                raise ValueError("the group %r is fed by %s" % (groupkey, filler.what))
+            _check_filler(groupkey, self._fillers.get(groupkey, keys), keys)
+            # Before the group is a fed one: its bell is nothing to be extracted.
+            had_bell = self._take_bell_away(native, groupkey)
             try:
-                feed = native.feed(source, groupkey, config)
+                # By another thread, something may come in until now.
+                _check_filler(groupkey, self._fillers.setdefault(groupkey, keys), keys)
+                return native.feed(source, groupkey, config)
             except BaseException:
-                if is_first:
+                if is_first and self._keys(groupkey):
                     del self._fillers[groupkey]
+                if had_bell:
+                    self._hang_bell(native, groupkey)
                 raise
-            bell = self._bells.pop(groupkey, None)
-            self._silent.pop(groupkey, None)
-            if bell is not None:
-                native.remove(bell)
-        return feed
 
     def _made_native(self):
         self._check_open()
@@ -144,3 +153,11 @@ class NativeSide(object):
         """How the buffers of a fed group are named; None for another group."""
         filler = self._fillers.get(groupkey)
         return None if filler is PYTHON else filler
+
+
+def _check_filler(groupkey, filler, keys):
+    """ValueError unless a group is filled, or may be, by feeds whose buffers are named so."""
+    if filler is PYTHON:
+        raise ValueError("something was put into the group %r already" % (groupkey,))
+    if filler is not keys:
+        raise ValueError("the group %r is fed by %s" % (groupkey, filler.what))

@@ -3,14 +3,17 @@
 import io
 import pickle
 import sys
+from types import FunctionType
 
 try:
     import _compat_pickle as compatible
     import builtins
+    import copyreg
 except ImportError:
     # Python 2, whose names are those that the protocols up to 2 have.
     compatible = None
     import __builtin__ as builtins
+    import copy_reg as copyreg
 
 
 def allow_list(allowed):
@@ -33,9 +36,9 @@ def allow_list(allowed):
         if key in found:
             return found[key]()
         if module in _BUILTINS and name in _HARMLESS:
-            return _HARMLESS[name]
+            return _unshared(_HARMLESS[name])
         if (module, name) == ("_codecs", "encode"):
-            return _encode
+            return _unshared(_encode)
         raise pickle.UnpicklingError("%s.%s is not allowed by unpickler=" % (module, name))
 
     return _loads_with(find)
@@ -60,13 +63,19 @@ def _imported(module, name):
 
 
 def _loads_with(find):
+    fast, slow = _fast_loads(find), _loads_by(_exact_unpickler(find))
+    # Where nothing has an extension code, none can be in the cache of those.
+    return lambda data: (slow if copyreg._inverted_registry else fast)(data)
+
+
+def _fast_loads(find):
     if compatible or hasattr(sys, "pypy_version_info"):
 
         class Unpickler(pickle.Unpickler):
             def find_class(self, module, name):
                 return find(module, name)
 
-        return lambda data: Unpickler(io.BytesIO(data)).load()
+        return _loads_by(Unpickler)
 
     import cPickle
 
@@ -76,6 +85,33 @@ def _loads_with(find):
         return unpickler.load()
 
     return loads
+
+
+def _loads_by(kind):
+    return lambda data: kind(io.BytesIO(data)).load()
+
+
+def _exact_unpickler(find):
+    """The slow kind, which does not take what has an extension code (copyreg.add_extension) from
+    the cache that all of the process share, and that asks no list."""
+
+    class Unpickler(getattr(pickle, "_Unpickler", pickle.Unpickler)):
+        def find_class(self, module, name):
+            return find(module, name)
+
+        def get_extension(self, code):
+            if code not in copyreg._inverted_registry:
+                raise pickle.UnpicklingError("no extension has the code %d" % code)
+            self.append(find(*copyreg._inverted_registry[code]))
+
+    return Unpickler
+
+
+def _unshared(stand_in):
+    """A copy: a pickle can set attributes of a function, which are to end with it."""
+    if isinstance(stand_in, FunctionType):
+        return FunctionType(stand_in.__code__, globals(), stand_in.__name__)
+    return stand_in
 
 
 def _encode(text, encoding):
@@ -92,7 +128,10 @@ def _empty():
 
 def _bytearray(*content):
     """Stands for ``bytearray``, which would take a number for its size."""
-    if content and not isinstance(content[0], (bytes, type(u""))):
+    is_bytes = len(content) == 1 and isinstance(content[0], bytes)
+    # Other encodings may take minutes.
+    is_text = len(content) == 2 and content[1] in ("latin-1", "latin1")
+    if content and not is_bytes and not (is_text and isinstance(content[0], type(u""))):
         raise pickle.UnpicklingError("a bytearray is allowed of bytes alone")
     return bytearray(*content)
 

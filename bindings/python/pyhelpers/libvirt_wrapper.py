@@ -192,7 +192,8 @@ class LibvirtWrapper(object):
 def _text(name, text):
     """Text as C takes it."""
     if isinstance(text, type(u"")):
-        text = text.encode("utf-8")
+        # The way back of _str(). Python 2 does not know the word, and never needs it.
+        text = text.encode("utf-8", "surrogateescape")
     if not isinstance(text, bytes):
         raise TypeError("%s must be str or bytes, not %s" % (name, type(text).__name__))
     if b"\0" in text:

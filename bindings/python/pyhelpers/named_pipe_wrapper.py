@@ -2,7 +2,6 @@
 
 import errno
 import select
-import threading
 import time
 
 from pyhelpers import _waiting
@@ -12,6 +11,7 @@ from pyhelpers._bare_pickles import BarePickles
 from pyhelpers._deadlines import Deadline
 from pyhelpers._pipe import MessageLost, MessageRejected, Pipe
 from pyhelpers._pipe_rooms import Inbox, Outbox
+from pyhelpers._receive_turns import Turns
 from pyhelpers._serializers import serializer as chosen
 
 __all__ = ["MessageLost", "MessageRejected", "NamedPipeWrapper"]
@@ -57,19 +57,21 @@ class NamedPipeWrapper(object):
     ``path``: of the named pipe, which is made, for this user alone (0600), if nothing is there.
 
     ``serializer``: "pickle"; "json"; "raw", for bytes alone; or a pair of functions:
-    ``dumps(obj)``, which gives bytes, and ``loads(data)``. What "pickle" writes every Python from 2.7 on can read:
-    it is protocol 2, but for bytes of Python 3 that are the whole message, which protocol 2 does
-    not have; Python 2 gets them as its str. A str of Python 2 can be read by Python 3 where it is
-    ASCII; bytearray and unicode come as they are.
+    ``dumps(obj)``, which gives bytes, and ``loads(data)``. What "pickle" writes every Python from
+    2.7 on can read: it is protocol 2, but for bytes of Python 3 that are the whole message, which
+    protocol 2 does not have; Python 2 gets them as its str. A str of Python 2 can be read by Python
+    3 where it is ASCII; bytearray and unicode come as they are.
 
     **Unpickling does what the pickle says**: who can write to the pipe can run any code in the
     process that receives from it. ``unpickler`` restricts it to a list of names, "module.name", or
     of classes; () allows built-in containers and scalars alone. Anything else raises
-    pickle.UnpicklingError. That limits what a pickle calls, not the memory that it takes.
+    pickle.UnpicklingError. That limits what a pickle calls, not the memory that it takes, nor the
+    attributes that it sets, of classes on the list as well as of their instances.
 
     ``framed``: False sends and receives bare pickles, for a peer that does no more than
     ``os.write(fd, pickle.dumps(obj))`` and ``pickle.loads(os.read(fd, 65535))``. Then losses are
-    not noticed, and long messages of several writers may be mixed up.
+    not noticed, long messages of several writers may be mixed up, and a signal's handler must not
+    receive.
 
     ``any_owner``: a named pipe that belongs to another user will do, too.
 
@@ -96,27 +98,30 @@ class NamedPipeWrapper(object):
         any_owner=False,
         max_message=_MAX_MESSAGE,
     ):
-        self._lock = threading.Lock()
+        self._opening = Turns()
         self._dumps, self._loads, self._by_views = chosen(serializer, unpickler, framed)
         self._max_message = number("max_message", max_message, 1, (1 << 63) - 1)
         self._flags = (0 if framed else _UNFRAMED) | (_ANY_OWNER if any_owner else 0)
         self._inboxes = []
-        # Without frames: what was read, and who may read on.
+        # Without frames: what was read.
         self._bare = None if framed else BarePickles(self._max_message)
-        self._reading = threading.Lock()
         self.pipe_path = path
         self._opened()
 
     def _opened(self):
         """The open pipe, which is opened if need be."""
-        with self._lock:
-            if self._is_closed:
-                raise OSError(errno.EBADF, "the NamedPipeWrapper is closed")
-            if self._pipe is None:
-                self._pipe = Pipe(
+        turn = self._opening.alone()
+        with turn.mark, turn:
+            pipe = self._pipe
+            if pipe is None and not self._is_closed:
+                pipe = self._pipe = Pipe(
                     self.pipe_path, message_max=self._max_message, flags=self._flags
                 )
-            return self._pipe
+            if self._is_closed:
+                # If just now, by a signal's handler or another thread, then without this pipe.
+                self.close_pipe()
+                raise OSError(errno.EBADF, "the NamedPipeWrapper is closed")
+            return pipe
 
     def _own(self):
         """The open pipe, which is opened anew in a forked child."""
@@ -128,12 +133,12 @@ class NamedPipeWrapper(object):
         is for a fork."""
         if not pipe.is_inherited():
             pipe.check(-errno.EBADF)
-        # The parent's locks may have been held, and what it read is its own.
-        self._lock, self._reading = threading.Lock(), threading.Lock()
-        if self._bare is not None:
-            self._bare = BarePickles(self._max_message)
-        with self._lock:
+        turn = self._opening.alone()
+        with turn.mark, turn:
             if self._pipe is pipe:
+                # What the parent read is its own, and its lock may have been held.
+                if self._bare is not None:
+                    self._bare = BarePickles(self._max_message)
                 self._pipe = None
         return self._opened()
 
@@ -167,8 +172,8 @@ class NamedPipeWrapper(object):
 
     def send_many(self, objs, timeout=None):
         """Sends objects, an iterable of what :meth:`send` takes, in order. Gives how many were
-        sent: all, or those before one for which there was no reader, or no room in time. When that
-        is the first, it is 0, or what :meth:`send` raises.
+        sent: all, or those before one for which there was no reader, or no room in time, or that
+        :meth:`send` refuses. When that is the first, it is 0, or what :meth:`send` raises.
 
         ``timeout``: as of :meth:`send`, for each time that there is no room. An object that cannot
         be serialized raises before any of them is sent.
@@ -234,8 +239,10 @@ class NamedPipeWrapper(object):
         its length."""
         while code < 0:
             if code == -errno.EMSGSIZE:
-                inbox = inbox.grown(pipe)
-            else:
+                inbox, code = inbox.grown(pipe)
+                if code > 0:
+                    return inbox, 0
+            if code != -errno.EMSGSIZE:
                 pipe = self._check_wait(pipe, code, deadline)
             code = _receive_one(pipe.value, inbox.data, inbox.size, deadline.left_ms(_SLICE))
         return inbox, code
@@ -252,27 +259,17 @@ class NamedPipeWrapper(object):
 
     def _receive_bare(self, deadline):
         """The bytes of the next bare pickle."""
-        pipe = self._pipe or self._opened()
+        # Known before the lock is asked for: a forked child's may be held for ever.
+        pipe = self._own()
         while True:
+            bare = self._bare
             # Waiting is for all threads at once: what one read is to be put together in order.
-            with self._reading:
-                code, pickled = self._read_bare(pipe)
+            with bare.lock:
+                code, pickled = _read_bare(pipe, bare)
             if pickled is not None:
                 return pickled
             pipe = self._check_wait(pipe, code, deadline)
             self._wait(pipe, deadline.left_ms(_SLICE))
-
-    def _read_bare(self, pipe):
-        """The bytes of the next bare pickle that is there, or None; and the last code."""
-        code = 0
-        pickled = self._bare.take()
-        while pickled is None and code >= 0:
-            inbox = Inbox(_ROOM)
-            code = _receive_one(pipe.value, inbox.data, inbox.size, 0)
-            if code >= 0:
-                self._bare.feed(inbox.payload[:code])
-                pickled = self._bare.take()
-        return code, pickled
 
     def _wait(self, pipe, wait_ms):
         """Until there may be something to read."""
@@ -330,7 +327,8 @@ class NamedPipeWrapper(object):
     def close_pipe(self):
         """Lets go of the descriptors. Calls that wait raise OSError with EBADF. The next use opens
         the pipe anew."""
-        with self._lock:
+        turn = self._opening.alone()
+        with turn.mark, turn:
             pipe, self._pipe = self._pipe, None
         if pipe:
             pipe.close()
@@ -358,6 +356,19 @@ class NamedPipeWrapper(object):
 
     def __exit__(self, *_exception):
         self.close()
+
+
+def _read_bare(pipe, bare):
+    """The last code, and the bytes of the next bare pickle that is there, or None."""
+    code = 0
+    pickled = bare.take()
+    while pickled is None and code >= 0:
+        inbox = Inbox(_ROOM)
+        code = _receive_one(pipe.value, inbox.data, inbox.size, 0)
+        if code >= 0:
+            bare.feed(inbox.payload[:code])
+            pickled = bare.take()
+    return code, pickled
 
 
 def _next_batch(datas, start):

@@ -92,8 +92,8 @@ class ReceiveQueue(NativeSide):
     Errors of all methods: :class:`UnknownGroup`, an IndexError; TypeError for a key that is not
     hashable; OSError with EBADF after :meth:`close`. A context manager. Any method may be called
     from any thread. In a forked child the queue goes on with a copy of what Python has put in; fed
-    groups, :meth:`wait` and :meth:`fileno` raise OSError with EBADF there, once the parent has used
-    any of them.
+    groups, :meth:`wait`, :meth:`fileno` and :meth:`stats` raise OSError with EBADF there, once the
+    parent has had a fed group or called :meth:`wait` or :meth:`fileno`.
     """
 
     def __init__(

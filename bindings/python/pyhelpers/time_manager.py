@@ -45,7 +45,8 @@ class TimeManager(object):
     float. Nanoseconds are as exact as CLOCK_MONOTONIC, which is never set, and does not count the
     time that the machine is suspended. Any other resolution is a ValueError.
 
-    Thread safety: one thread at a time. In a forked child it goes on as in its parent.
+    Thread safety: one thread at a time. In a forked child it goes on as in its parent. It can be
+    neither copied nor pickled: TypeError.
     """
 
     def __init__(self):
@@ -109,6 +110,10 @@ class TimeManager(object):
             late = _lib.stopwatch_sleep_until_next(at, period_ns)
             if late != -errno.EINTR:
                 return _errors.check(late) / 1e9
+
+    def __reduce__(self):
+        # A copy would have the address of the original's memory, which ends with the original.
+        raise TypeError("a TimeManager can be neither copied nor pickled")
 
     def _started_ticks(self):
         """A stopwatch that was started when this one was, or is now."""

@@ -201,6 +201,8 @@ class Refusals(LibvirtTest):
             for part in "'nobody'", "'foo'", URI:
                 self.assertIn(part, text)
         self.fails_with(errno.ENOENT, client.get_info, "foo", "")
+        # As a name that is no UTF-8 is listed.
+        self.refused(OSError, client.get_info, "foo", u"\udcff")
         self.assertEqual(client.get_info("foo", DOMAIN).state, RUNNING)
 
     def test_an_unknown_uri(self):

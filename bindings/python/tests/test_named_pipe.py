@@ -13,6 +13,11 @@ import tempfile
 import threading
 import unittest
 
+try:
+    import copyreg
+except ImportError:
+    import copy_reg as copyreg
+
 from looping import in_a_child
 from support import (
     Child,
@@ -20,6 +25,7 @@ from support import (
     HandlerTest,
     PY2,
     collect_garbage,
+    descriptors,
     is_asleep,
     leaves_nothing,
     now,
@@ -28,6 +34,7 @@ from support import (
 )
 
 from pyhelpers import EventLoop
+from pyhelpers import _pipe_rooms, named_pipe_wrapper
 from pyhelpers.named_pipe_wrapper import MessageLost, MessageRejected, NamedPipeWrapper
 
 #: More than a pipe ever holds.
@@ -338,6 +345,10 @@ class Objects(PipeTest):
             self.refused(TypeError, self.pipe, max_message=limit)
 
 
+#: An extension code for private use.
+CODE = 250
+
+
 class AllowList(PipeTest):
     def refuses(self, receiver, data):
         self.assertTrue(self.pipe(serializer="raw").send(data))
@@ -388,8 +399,39 @@ class AllowList(PipeTest):
             b"cos\npath.join\n.",
             b"c__builtin__\nbytearray\n(I99999999999\ntR.",
             b"c_codecs\nencode\n(S'x'\nS'zlib'\ntR.",
+            b"c__builtin__\nbytearray\n(Vx\nS'idna'\ntR.",
+            b"c__builtin__\nbytearray\n(c__builtin__\nset\ntR.",
         ):
             self.refuses(receiver, data)
+
+    def test_an_extension_code_is_no_way_around_the_list(self):
+        copyreg.add_extension("os", "getpid", CODE)
+        self.addCleanup(copyreg.remove_extension, "os", "getpid", CODE)
+        data = b"\x80\x02\x82" + bytes(bytearray([CODE])) + b")R."
+        # From now on it is in a cache.
+        self.assertEqual(pickle.loads(data), os.getpid())
+        receiver = self.receiver(unpickler=())
+        self.refuses(receiver, data)
+        self.refuses(receiver, data.replace(bytes(bytearray([CODE])), b"\xfe"))
+        self.pipe().send([b"bytes", u"text", 1])
+        self.assertEqual(receiver.receive(), [b"bytes", u"text", 1])
+        allowing = self.pipe(unpickler=["os.getpid"])
+        receiver.close()
+        allowing.open_pipe("r")
+        self.pipe(serializer="raw").send(data)
+        self.assertEqual(allowing.receive(), os.getpid())
+
+    def test_attributes_that_a_pickle_sets_end_with_it(self):
+        receiver, raw = self.receiver(unpickler=()), self.pipe(serializer="raw")
+        for name in b"_codecs\nencode", b"__builtin__\nbytearray", b"__builtin__\nbytes":
+            self.assertTrue(raw.send(b"\x80\x02c" + name + b"\n}U\x04keptU\x01xsb."))
+            try:
+                self.assertEqual(receiver.receive().kept, "x")
+            except ValueError:
+                # Functions of PyPy2 refuse it.
+                pass
+            self.assertTrue(raw.send(b"\x80\x02c" + name + b"\n."))
+            self.assertFalse(hasattr(receiver.receive(), "kept"))
 
     def test_a_refused_module_is_not_imported(self):
         self.refuses(self.receiver(unpickler=()), b"cno_such_module_anywhere\nname\n.")
@@ -428,6 +470,22 @@ class Many(PipeTest):
         self.fails_with(errno.ETIMEDOUT, sender.send_many, datas[count:], timeout=0.01)
         self.assertEqual([receiver.receive() for _ in range(count)], datas[:count])
         self.nothing_comes(receiver)
+
+    def test_one_that_another_thread_takes_while_room_is_made_for_it(self):
+        sender, receiver = self.pair(serializer="raw")
+        taken, grown = [], _pipe_rooms.Inbox.grown
+
+        def late(inbox, pipe):
+            if not taken:
+                taken.append(None)
+                taken[0] = receiver.receive(timeout=0)
+            return grown(inbox, pipe)
+
+        self.addCleanup(setattr, _pipe_rooms.Inbox, "grown", grown)
+        _pipe_rooms.Inbox.grown = late
+        sent = self.in_thread(sender.send_many, [b"x" * PLENTY, b"", b"next"])
+        self.assertEqual([receiver.receive(timeout=DEADLINE) for _ in range(2)], [b"", b"next"])
+        self.assertEqual((taken, self.outcome_of(sent)), ([b"x" * PLENTY], 3))
 
     def test_threads_of_one_object(self):
         """Each message of 4 senders reaches one of 4 receivers, whole."""
@@ -745,6 +803,33 @@ class Life(PipeTest):
         self.assertEqual(receiver.receive(timeout=DEADLINE), "for the parent")
         self.assertTrue(sender.send(1))
         self.assertEqual(receiver.receive(), 1)
+
+    def test_a_child_forked_while_a_thread_is_at_the_pipe_does_not_wait_for_it(self):
+        receiver = self.receiver(framed=False)
+        with receiver._bare.lock:
+
+            def checks():
+                outcome = self.in_thread(receiver.receive, timeout=0)
+                wait_until(lambda: outcome, "the child's receive ends")
+                assert outcome[0].errno == errno.EAGAIN, outcome
+
+            in_a_child(checks)
+
+    def test_a_handler_may_close_it_while_it_is_opened(self):
+        pipe, opened = self.pipe(), named_pipe_wrapper.Pipe
+        pipe.close_pipe()
+        before = descriptors()
+
+        def closing(*arguments, **fields):
+            made = opened(*arguments, **fields)
+            pipe.close()
+            return made
+
+        self.addCleanup(setattr, named_pipe_wrapper, "Pipe", opened)
+        named_pipe_wrapper.Pipe = closing
+        outcome = self.in_thread(pipe.send, 1)
+        self.fails_with(errno.EBADF, self.outcome_of, outcome)
+        self.assertEqual(descriptors(), before)
 
     def test_a_forked_child_is_no_reader_by_itself(self):
         sender, receiver = self.pair()

@@ -25,6 +25,7 @@ from support import (
 from looping import HOST, LoopTest, in_a_child
 from peering import receive
 
+from pyhelpers import _receive_feeds
 from pyhelpers.receive_queue import Feed, ReceiveQueue
 from pyhelpers.udp_handler import UdpHandlerDest
 from pyhelpers.udping import Peer
@@ -250,6 +251,39 @@ class Waits(FeedTest):
         self.socket().sendto(b"x", (HOST, port))
         self.until(loop, lambda: found, "the loop is told")
         self.assertEqual(found, [(b"x",)])
+
+
+    def test_what_tells_of_pythons_values_is_not_seen_in_a_fed_group(self):
+        for idx in "source", (0, 4):
+            queue, (handler, port) = self.queue(), self.receiver()
+            seen, begin = [], _receive_feeds.begin
+
+            def seeing(source, where):
+                number = begin(source, where)
+                self.socket().sendto(b"bell", (HOST, port))
+                wait_until(lambda: queue.stats()["received"] > 0, "it is received")
+                seen.append(list(queue.extract_all("fed").values()))
+                return number
+
+            queue.fileno("fed")
+            self.addCleanup(setattr, _receive_feeds, "begin", begin)
+            _receive_feeds.begin = seeing
+            queue.feed(handler, "fed", idx)
+            _receive_feeds.begin = begin
+            self.assertEqual(seen, [[(b"bell",)]])
+            self.assertEqual(list(queue.extract_all("fed").values()), [(b"bell",)])
+
+    def test_a_feed_that_fails_leaves_waiting_as_it_was(self):
+        queue, (handler, _) = self.queue(), self.receiver()
+        handler.shutdown()
+        descriptor = queue.fileno("fed")
+        self.fails_with(errno.EBADF, queue.feed, handler, "fed")
+        self.assertFalse(queue.wait("fed", 0))
+        queue.receive("fed", "x", 1)
+        self.assertTrue(select.select([descriptor], [], [], DEADLINE)[0])
+        self.assertTrue(queue.wait("fed", 0))
+        self.refused(ValueError, queue.feed, handler, "fed")
+        self.assertFalse(queue.wait("fed", 0))
 
 
 class Connections(FeedTest):

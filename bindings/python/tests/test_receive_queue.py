@@ -314,6 +314,18 @@ class Bounds(QueueTest):
                 queue.sync_extract_all("wide"), {idx: (idx,) for idx in range(2000)}
             )
 
+    def test_where_the_stack_ends_an_extract_does_too(self):
+        queue = self.queue()
+        queue.receive("a", "x", 1)
+        for group, held in ("a", {"x": (1,)}), ("b", {}):
+
+            def deeper():
+                queue.extract_all(group)
+                deeper()
+
+            self.refused(RuntimeError, deeper)
+            self.assertEqual(queue.extract_all(group), held)
+
 
 class Counts(QueueTest):
     def test_counters_and_stats(self):
@@ -903,10 +915,11 @@ class Signals(QueueTest):
                 queue, times = self.queue(("a",), 3, policy, cls=cls), 0
                 end = now() + DEADLINE
                 while times < 15 and now() < end:
-                    signal.setitimer(signal.ITIMER_REAL, 0.001)
                     # Where the interpreter ignores what is raised, as in a weakref's callback,
                     # there is another attempt.
                     try:
+                        # On a busy machine this call is where it may be raised already.
+                        signal.setitimer(signal.ITIMER_REAL, 0.001)
                         self.call_until(queue, now() + 0.1)
                     except Raised:
                         times += 1

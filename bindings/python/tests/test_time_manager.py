@@ -1,6 +1,8 @@
 """The stopwatch: its resolutions, what it refuses, and ticks that do not drift."""
 
+import copy
 import os
+import pickle
 import signal
 import threading
 import time
@@ -115,6 +117,11 @@ class Stopwatch(HandlerTest):
                 for known in ("s", "ms", "us", "ns", "sf"):
                     self.assertIn(repr(known), str(error))
         self.assertGreaterEqual(tm.toc("ms"), 5)
+
+    def test_it_cannot_be_copied(self):
+        tm = TimeManager()
+        for way in copy.copy, copy.deepcopy, pickle.dumps:
+            self.assertIn("copied", str(self.refused(TypeError, way, tm)))
 
     def test_in_a_forked_child_it_goes_on(self):
         tm = TimeManager()
