@@ -16,17 +16,38 @@ NOTHING = (-errno.EAGAIN, -errno.ETIMEDOUT, -errno.EINTR)
 now = getattr(time, "monotonic", time.time)
 
 
+class Deadline(object):
+    """``timeout`` seconds from now on; None: never. ValueError for what is no time."""
+
+    def __init__(self, timeout):
+        self._timeout = timeout
+        if timeout is not None:
+            milliseconds(timeout)
+            self._end = now() + timeout
+
+    def left_ms(self, slice_ms):
+        """The time left, at most ``slice_ms``; -1: for ever, in both."""
+        if self._timeout is None:
+            return slice_ms
+        left = milliseconds(max(0, self._end - now()))
+        return left if slice_ms < 0 else min(left, slice_ms)
+
+    def is_over(self):
+        return self._timeout is not None and now() >= self._end
+
+    @property
+    def code(self):
+        """What the library answers when it is over."""
+        return -errno.EAGAIN if self._timeout == 0 else -errno.ETIMEDOUT
+
+
 def in_slices(attempt, timeout):
     """The first true answer of ``attempt(milliseconds)``, or its last one after ``timeout``
     seconds; None: for ever. It is asked once at least."""
     if timeout == 0:
         return attempt(0)
-    if timeout is None:
-        timeout = float("inf")
-    left = milliseconds(timeout)
-    deadline = now() + timeout
+    deadline = Deadline(timeout)
     while True:
-        answer = attempt(min(left, SLICE))
-        if answer or now() >= deadline:
+        answer = attempt(deadline.left_ms(SLICE))
+        if answer or deadline.is_over():
             return answer
-        left = milliseconds(max(0, deadline - now()))

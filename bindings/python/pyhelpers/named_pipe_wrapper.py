@@ -8,7 +8,6 @@ from pyhelpers import _waiting
 from pyhelpers._arguments import number
 from pyhelpers._backend import backend
 from pyhelpers._bare_pickles import BarePickles
-from pyhelpers._deadlines import Deadline
 from pyhelpers._pipe import MessageLost, MessageRejected, Pipe
 from pyhelpers._pipe_rooms import Inbox, Outbox
 from pyhelpers._receive_turns import Turns
@@ -42,7 +41,7 @@ _UNDIVIDED = 2048
 _NAP = 0.02
 
 _SLICE, _FOREVER = _waiting.SLICE, -1
-_NEVER = Deadline(None)
+_NEVER = _waiting.Deadline(None)
 
 
 class NamedPipeWrapper(object):
@@ -195,7 +194,7 @@ class NamedPipeWrapper(object):
 
     def _send_in_time(self, pipe, send, timeout, slice_ms):
         """What ``send(pipe, milliseconds)`` answers when there is nothing left to wait for."""
-        deadline = Deadline(timeout)
+        deadline = _waiting.Deadline(timeout)
         while True:
             code = send(pipe, deadline.left_ms(slice_ms))
             if code == -errno.EBADF:
@@ -215,7 +214,7 @@ class NamedPipeWrapper(object):
         :class:`MessageLost`; :class:`MessageRejected`; what ``loads`` raises, which costs this
         message alone; pickle.UnpicklingError for what is no pickle where there are no frames.
         """
-        deadline = _NEVER if timeout is None else Deadline(timeout)
+        deadline = _NEVER if timeout is None else _waiting.Deadline(timeout)
         if self._bare is not None:
             return self._loads(self._receive_bare(deadline))
         pipe = self._pipe or self._opened()
