@@ -335,7 +335,8 @@ def main():
     for step in chosen:
         if not step.is_cell:
             step.execute()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    # Each waits for more than half of its time.
+    with ThreadPoolExecutor(os.cpu_count() + 1) as pool:
         list(pool.map(Step.execute, [step for step in chosen if step.is_cell]))
     return summary(chosen, time.time() - started)
 
