@@ -90,13 +90,16 @@ mod tests {
     }
 
     #[test]
-    fn it_sleeps_until_the_tick_and_not_longer_than_need_be() {
+    fn it_sleeps_until_a_tick_of_the_first_ones_grid() {
+        const SHORT: i64 = 2_000_000;
         let mut watch = Stopwatch { started: now(), tick: 0 };
         let first = watch.started;
         for count in 1..=5 {
-            assert_eq!(watch.sleep_until_next(2_000_000), Ok(0));
-            assert_eq!(watch.tick, first + count * 2_000_000);
-            assert!(now() >= watch.tick);
+            // A busy machine may be late.
+            let late = watch.sleep_until_next(SHORT).unwrap();
+            assert_eq!((watch.tick - first) % SHORT, 0);
+            assert!(now() >= watch.tick + late % SHORT);
+            assert!(watch.tick >= first + count * SHORT);
             watch.tic();
         }
     }
