@@ -216,13 +216,14 @@ class Loop(object):
         if not fetched:
             # A signal's handler may raise as soon as the call is over, which must not lose how many
             # events were taken: nothing of the interpreter's own comes in between here.
-            fetched.extend(map(*(self._poll + ((0 if soon or self.out else timeout_ms,),))))
+            wait_ms = 0 if soon or self.out or self._commands else timeout_ms
+            fetched.extend(map(*(self._poll + ((wait_ms,),))))
             # A signal's handler may have had them handed out meanwhile.
             count = fetched[0] if fetched else 0
             if count < 0:
                 del fetched[:]
                 count = self._fault(count)
-                if count == ENDED or not (soon or self.out):
+                if count == ENDED or not (soon or self.out or self._commands):
                     return count
         self._due = len(soon)
         count += self._due

@@ -672,6 +672,15 @@ class Signals(LoopTest):
         self.assertEqual(found[0], b"".join(b"%08d" % number for number in range(written)))
         self.assertGreaterEqual(len(raised), 100)
 
+    def test_what_an_exception_left_gathered_is_handed_in(self):
+        loop = self.loop()
+        connection, client = self.accepted(loop)
+        # So the loop is left when the handler raises at the end of an iteration.
+        loop._loop.most = 1
+        connection.close()
+        self.until(loop, lambda: not loop.stats()["connections"], "the connection is closed")
+        self.assertEqual(client.recv(1), b"")
+
     def test_a_handler_that_writes(self):
         loop, written, sizes = self.loop(), [], itertools.cycle((1, 5000))
         connection, client = self.accepted(loop, limit=_NO_LIMIT)
