@@ -2,6 +2,7 @@
 
 use crate::sys::addr::Addr;
 use crate::sys::eventfd::EventFd;
+use crate::sys::{Errno, Result};
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,6 +21,16 @@ pub trait Sink: Send + Sync {
 
     /// Adds 1 to `bell` when it has ended, at once if it has already: for a source that waits.
     fn when_ended(&self, bell: Arc<EventFd>);
+}
+
+/// Whether a source that has `current` may have another.
+///
+/// Errors: `EALREADY` while that has not ended.
+pub fn check_free(current: Option<&Arc<dyn Sink>>) -> Result<()> {
+    match current {
+        Some(sink) if !sink.has_ended() => Err(Errno(libc::EALREADY)),
+        _ => Ok(()),
+    }
 }
 
 impl fmt::Debug for dyn Sink {

@@ -4,6 +4,7 @@
 //! GRO delivers, what GSO takes, and what most programs send. A batch is runs in order, and is moved
 //! as one.
 
+use crate::sink::Sink;
 use crate::sys::addr::Addr;
 
 /// Payload bytes, runs and datagrams after which a batch is full: about 110 bytes of memory for each
@@ -42,6 +43,11 @@ impl<'a> View<'a> {
             let start = at * segment;
             &payload[start..payload.len().min(start + segment)]
         })
+    }
+
+    /// Puts them into a sink; gives how many it has taken before it ended.
+    pub fn put_into(&self, sink: &dyn Sink) -> usize {
+        self.datagrams().take_while(|data| sink.take(Some(self.addr), data)).count()
     }
 
     /// Length of the first `datagrams` of them.

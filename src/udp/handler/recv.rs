@@ -225,7 +225,7 @@ impl<'a> Storing<'a> {
     /// Gives how many datagrams the sink has taken, 0 where there is none.
     fn feed(&mut self, view: &View<'_>, now: i64) -> usize {
         let Some(sink) = &self.sink else { return 0 };
-        let taken = view.datagrams().take_while(|data| sink.take(Some(view.addr), data)).count();
+        let taken = view.put_into(&**sink);
         let counters = &self.shared.counters;
         counters.recv_delay.add((now - view.stamp).max(0), taken as u64);
         counters.delivered.add(taken);

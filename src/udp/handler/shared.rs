@@ -6,7 +6,7 @@ use super::queue::{Policy, Queue};
 use super::stats::Counters;
 use crate::log::{Level, Logger};
 use crate::readiness::Readiness;
-use crate::sink::Sink;
+use crate::sink::{self, Sink};
 use crate::sys::eventfd::EventFd;
 use crate::sys::mmsg::GSO_PAYLOAD_MAX;
 use crate::sys::socket::UdpSocket;
@@ -102,15 +102,11 @@ impl Shared {
         self.update_readiness();
     }
 
-    /// Has `sink` get what is received.
-    ///
-    /// Errors: `EALREADY` when another does.
-    pub fn set_sink(&self, sink: Arc<dyn Sink>) -> Result<()> {
+    /// Has the sink get what is received. Errors: `EALREADY` when another does.
+    pub fn set_sink(&self, given: Arc<dyn Sink>) -> Result<()> {
         let mut slot = self.sink.write().unwrap_or_else(PoisonError::into_inner);
-        if slot.as_ref().is_some_and(|other| !other.has_ended()) {
-            return Err(Errno(libc::EALREADY));
-        }
-        *slot = Some(sink);
+        sink::check_free(slot.as_ref())?;
+        *slot = Some(given);
         drop(slot);
         // A reactor may be waiting for room in the queue that nobody empties any more.
         self.recv_queue.look_again();

@@ -58,7 +58,5 @@ fn run(peer: &Peer, open: &OpenSocket, sink: &dyn Sink, bell: &EventFd) {
 
 fn take(peer: &Peer, open: &OpenSocket, sink: &dyn Sink) -> Result<usize> {
     let budget = Budget::new(usize::MAX, BATCH_BYTES, true);
-    peer.take(open, budget, &mut |view, _, _| {
-        view.datagrams().take_while(|data| sink.take(Some(view.addr), data)).count()
-    })
+    peer.take(open, budget, &mut |view, _, _| view.put_into(sink))
 }

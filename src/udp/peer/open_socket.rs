@@ -1,7 +1,7 @@
 //! A peer's open socket, and what was received from it before anybody had room.
 
 use super::Config;
-use crate::sink::Sink;
+use crate::sink::{self, Sink};
 use crate::sys::addr::Addr;
 use crate::sys::epoll::{Epoll, Watch};
 use crate::sys::eventfd::EventFd;
@@ -348,12 +348,10 @@ impl OpenSocket {
     }
 
     /// Remembers who gets what is received. Errors: `EALREADY` when another does.
-    pub fn set_sink(&self, sink: &Arc<dyn Sink>) -> Result<()> {
+    pub fn set_sink(&self, given: &Arc<dyn Sink>) -> Result<()> {
         let mut slot = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.as_ref().is_some_and(|other| !other.has_ended()) {
-            return Err(Errno(libc::EALREADY));
-        }
-        *slot = Some(Arc::clone(sink));
+        sink::check_free(slot.as_ref())?;
+        *slot = Some(Arc::clone(given));
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use crate::evloop::core::Core;
 use crate::evloop::event::EventKind;
 use crate::evloop::tcp::bucket::Bucket;
 use crate::evloop::tcp::{Config, Reading};
-use crate::sink::Sink;
+use crate::sink::{self, Sink};
 use crate::sys::addr::Addr;
 use crate::sys::{Errno, Result};
 use std::sync::Arc;
@@ -107,9 +107,7 @@ impl Connection {
     pub fn feed(&mut self, core: &mut Core, sink: Arc<dyn Sink>) -> Result<()> {
         self.check()?;
         let from = self.stream()?.remote()?;
-        if self.read.fed.as_ref().is_some_and(|fed| !fed.sink.has_ended()) {
-            return Err(Errno(libc::EALREADY));
-        }
+        sink::check_free(self.read.fed.as_ref().map(|fed| &fed.sink))?;
         self.read.fed = Some(Box::new(Fed { sink, from }));
         if self.read.has_ended {
             self.finish_feed();
