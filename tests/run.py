@@ -55,6 +55,8 @@ class Step(object):
         self.outcome = ""
         self.counts = ""
         self.seconds = 0.0
+        #: The last lines of a step that failed.
+        self.end = []
 
     def execute(self):
         started = time.time()
@@ -72,8 +74,8 @@ class Step(object):
             self.outcome, self.counts, text = "not found", str(missing), ""
         self.seconds = time.time() - started
         line = "%-22s %-9s %-44s %6.1f s" % (self.name, self.outcome, self.counts, self.seconds)
-        end = text.splitlines()[-60:] if self.outcome == "FAILED" else []
-        print("\n".join([line] + end), flush=True)
+        self.end = text.splitlines()[-60:] if self.outcome == "FAILED" else []
+        print("\n".join([line] + self.end), flush=True)
 
 
 def counted(text):
@@ -301,6 +303,10 @@ def summary(ran, seconds):
     print("\n%-22s %-10s %s" % ("step", "outcome", "what"))
     for step in ran:
         print("%-22s %-10s %s" % (step.name, step.outcome, step.counts))
+    # Once more, as a reader of the end alone would otherwise not learn what it was.
+    for step in ran:
+        if step.end:
+            print("\n".join(["", step.name + ":"] + step.end[-25:]))
     if missing:
         print("\nNot found, and so not tested: %s" % ", ".join(step.name for step in missing))
     tests = sum_of(ran)
