@@ -7,6 +7,7 @@ the machine's own libvirt is touched. Source for CPython 2.7 too.
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
 import signal
@@ -136,13 +137,21 @@ class Daemon(object):
 
     def _listens(self):
         if self.process.poll() is not None:
-            with open(self._path("log")) as log:
-                raise AssertionError("the daemon has ended:\n" + log.read())
+            raise AssertionError("the daemon has ended:\n" + self.said())
         try:
             socket.create_connection((HOST, self.port), DEADLINE).close()
         except (socket.error, OSError):
             return False
         return True
+
+    def said(self):
+        """What it and its machines complained of."""
+        texts = []
+        machines = os.path.join(self._path("cache/libvirt/qemu/log"), "*.log")
+        for path in [self._path("log")] + glob.glob(machines):
+            with open(path) as log:
+                texts.append("%s:\n%s" % (os.path.basename(path), log.read()))
+        return "\n".join(texts)
 
     def kill(self):
         """Ends it without a word to anybody."""
@@ -277,7 +286,7 @@ class Qemu(LibvirtTest):
         self.fails_with(errno.ECONNREFUSED, client.get_info, "foo", SMALL)
         self.daemon.start()
         after = client.get_info("foo", SMALL)
-        self.assertEqual(after.state, RUNNING)
+        self.assertEqual(after.state, RUNNING, self.daemon.said())
         self.assertGreaterEqual(after.cpu_time, before.cpu_time)
         self.assertEqual(client.stats()["connects"], 2)
 

@@ -40,44 +40,67 @@ structures and the addresses of arrays:
     a ``const char *`` result as str.
 
 ``PYHELPERS_BACKEND=cffi`` or ``ctypes`` in the environment chooses one; then the other is not
-tried.
+tried. ``PYHELPERS_LIBRARY`` names the library; then it is looked for nowhere else.
 """
 
 import os
 import sys
 
-from pyhelpers._backend.library import find_library
+from pyhelpers._backend.library import located
+
+VARIABLE = "PYHELPERS_BACKEND"
 
 
 def _load():
-    wanted = os.environ.get("PYHELPERS_BACKEND", "")
+    """The backend, with the library open, and why it is not cffi's: None where it is, "" where
+    cffi was not asked for."""
+    wanted = os.environ.get(VARIABLE, "")
     if wanted not in ("", "cffi", "ctypes"):
-        raise ImportError("PYHELPERS_BACKEND is %r; it can be cffi or ctypes" % wanted)
-    path = find_library()
-    if wanted != "ctypes":
-        try:
-            from pyhelpers._backend.by_cffi import Backend
-
-            return Backend(path)
-        except ImportError:
-            # PyPy always has cffi; a failure there is one to be seen.
-            if wanted == "cffi" or hasattr(sys, "pypy_version_info"):
-                raise
-    from pyhelpers._backend.by_ctypes import Backend
-
-    return Backend(path)
+        raise ImportError("%s is %r; it can be cffi or ctypes" % (VARIABLE, wanted))
+    Backend, why_not_cffi = _by_ctypes("") if wanted == "ctypes" else _by_cffi(wanted)
+    with located() as (file, path):
+        return Backend(file, path), why_not_cffi
 
 
-def _check_abi(loaded):
-    found = loaded.lib.ph_abi_version()
-    if found != loaded.abi_version:
-        raise ImportError(
-            "%s speaks version %d of the ABI; this package needs version %d"
-            % (loaded.path, found, loaded.abi_version)
-        )
+def _by_cffi(wanted):
+    try:
+        from pyhelpers._backend.by_cffi import Backend
+    # One of another age lacks what the declarations are made of.
+    except (ImportError, AttributeError) as error:
+        # PyPy always has cffi; a failure there is one to be seen.
+        if wanted or hasattr(sys, "pypy_version_info"):
+            raise ImportError(
+                "cffi cannot be used: %s (%s is %r; cffi 1.12 or newer is needed)"
+                % (error, VARIABLE, wanted)
+            )
+        return _by_ctypes(str(error))
+    return Backend, None
 
 
-backend = _load()
-_check_abi(backend)
+def _by_ctypes(why_not_cffi):
+    try:
+        from pyhelpers._backend.by_ctypes import Backend
+    except ImportError as error:
+        others = "; nor can cffi: %s" % why_not_cffi if why_not_cffi else ""
+        raise ImportError("ctypes cannot be used: %s%s" % (error, others))
+    return Backend, why_not_cffi
+
+
+def _is_being_run():
+    """Whether this is `python -m pyhelpers`, which imports the package before it runs any of it."""
+    frame, names = sys._getframe(), []
+    while frame:
+        names.append(frame.f_code.co_name)
+        frame = frame.f_back
+    return names[-2:] == ["_get_module_details", "_run_module_as_main"]
+
+
+try:
+    backend, why_not_cffi = _load()
+except ImportError as error:
+    if not _is_being_run():
+        raise
+    sys.stderr.write("pyhelpers cannot be loaded: %s\n" % error)
+    sys.exit(2)
 
 VERSION = backend.text(backend.lib.ph_version())

@@ -15,13 +15,15 @@ class Backend(object):
     name = "cffi"
     null = ffi.NULL
 
-    def __init__(self, path):
+    def __init__(self, file, path):
         self.path = path
         try:
-            self.lib = ffi.dlopen(path)
+            self.lib = ffi.dlopen(file)
         except OSError as error:
             raise ImportError("%s cannot be loaded: %s" % (path, error))
         self.abi_version = self.lib.PH_ABI_VERSION
+        check_symbols(path, self.lib, (name for name in dir(self.lib) if name.islower()))
+        check_version(path, self.lib.ph_abi_version(), self.abi_version)
 
     def constant(self, name):
         return getattr(self.lib, name)
