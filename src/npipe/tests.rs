@@ -227,7 +227,9 @@ fn random_packets_never_stop_what_comes_behind_them() {
         // A row that happens to be one is a message as well.
         assert!(good == "good" || good.bytes().all(|byte| byte == 7));
         while good != "good" && bench.now() != Ok("good".into()) {}
-        assert_eq!(bench.now(), Err(NOTHING));
+        // What was begun counts as lost after a while, on a slow machine by now.
+        let error = bench.now().unwrap_err();
+        assert!([NOTHING, LOST].contains(&error), "{error:?}");
     }
 }
 
