@@ -79,7 +79,6 @@ fn generation_of(state: u32) -> u32 {
 const FREE: u32 = 0;
 const CLOSING: u32 = 0xff;
 
-/// All 0: a free slot of the first generation.
 struct Slot {
     state: AtomicU32,
     /// The process that made the object.
@@ -164,14 +163,25 @@ impl Table {
     }
 }
 
-/// A block of free slots. Errors: `ENOMEM`.
+/// A block of free slots of the first generation. Errors: `ENOMEM`.
 fn new_block() -> Result<*mut [Slot; BLOCK]> {
     // SAFETY: the layout is not empty.
     let block = unsafe { alloc::alloc_zeroed(Layout::new::<[Slot; BLOCK]>()) };
-    if block.is_null() {
-        return Err(Errno(libc::ENOMEM));
+    let block: *mut [Slot; BLOCK] = block.cast();
+    // SAFETY: nobody else has it yet, and slots that are all 0 are valid.
+    let slots = unsafe { block.as_mut() }.ok_or(Errno(libc::ENOMEM))?;
+    for slot in slots {
+        *slot.state.get_mut() = state(FREE, first_generation());
     }
-    Ok(block.cast())
+    Ok(block)
+}
+
+/// Where the generations of this copy of the library begin. A process may have loaded several, and
+/// none is to take another's tokens for its own: they begin elsewhere, as they lie elsewhere.
+fn first_generation() -> u32 {
+    let page = ((&raw const TABLE).addr() >> 12) as u32;
+    // Odd, so that neighbours come to lie far apart, and none at the same place.
+    page.wrapping_mul(0x9e37_79b1) & GENERATION_MASK as u32
 }
 
 impl Slot {

@@ -40,7 +40,7 @@ static RUNNING: AtomicUsize = AtomicUsize::new(0);
 static BEFORE: [Before; SIGNALS] = [const { Before::empty() }; SIGNALS];
 
 struct Before {
-    /// Whether our handler is in place.
+    /// Whether somebody here hears the signal.
     is_replaced: AtomicBool,
     handler: AtomicUsize,
     flags: AtomicI32,
@@ -92,14 +92,17 @@ struct Hearers {
 extern "C" fn handle(number: libc::c_int) {
     // SAFETY: errno belongs to this thread, which the handler interrupts.
     let errno = unsafe { *libc::__errno_location() };
-    if GENERATION.load(Ordering::SeqCst) == process::generation() {
+    let before = &BEFORE[number as usize];
+    let is_ours = GENERATION.load(Ordering::SeqCst) == process::generation();
+    if is_ours && before.is_replaced.load(Ordering::SeqCst) {
         RUNNING.fetch_add(1, Ordering::SeqCst);
         tell(number);
         RUNNING.fetch_sub(1, Ordering::SeqCst);
     } else {
-        // A child hears it as if there were no loop: once this handler has returned, as it is
-        // blocked until then.
-        BEFORE[number as usize].restore(number);
+        // A child hears it as if there were no loop, and so does a process in which nobody hears
+        // it here any more, but somebody has put this handler back that he had found in its place.
+        // It is raised once this handler has returned, as it is blocked until then.
+        before.restore(number);
         // SAFETY: raise takes no pointer, and is async-signal-safe.
         unsafe { libc::raise(number) };
     }
@@ -241,12 +244,18 @@ fn replace(number: i32) -> Result<()> {
     let mut hearers = hearers();
     if hearers[number as usize] == 0 {
         let flags = libc::SA_RESTART | libc::SA_ONSTACK;
-        let before = set_action(number, Action { handler: ours(), flags, mask: u64::MAX })?;
         let place = &BEFORE[number as usize];
-        place.handler.store(before.handler, Ordering::SeqCst);
-        place.flags.store(before.flags, Ordering::SeqCst);
-        place.mask.store(before.mask, Ordering::SeqCst);
+        // First, as a signal that comes at once is heard.
         place.is_replaced.store(true, Ordering::SeqCst);
+        let new = Action { handler: ours(), flags, mask: u64::MAX };
+        let before = set_action(number, new)
+            .inspect_err(|_| place.is_replaced.store(false, Ordering::SeqCst))?;
+        // Somebody may have put ours back; what was before it is known then.
+        if before.handler != ours() {
+            place.handler.store(before.handler, Ordering::SeqCst);
+            place.flags.store(before.flags, Ordering::SeqCst);
+            place.mask.store(before.mask, Ordering::SeqCst);
+        }
     }
     hearers[number as usize] += 1;
     Ok(())
