@@ -115,6 +115,9 @@ impl Feed {
 
     /// `false` when the queue is closed; otherwise the value is in it, or counted as refused.
     fn put(&self, from: Option<Addr>, value: &[u8]) -> bool {
+        // Before it is put in: whoever is woken by it is to find it counted.
+        self.received.fetch_add(1, Relaxed);
+        self.received_bytes.fetch_add(value.len() as u64, Relaxed);
         let outcome = match &self.config.key {
             Key::Source(bytes) => self.put_as(&bytes(from), value),
             Key::Range(range) => {
@@ -122,16 +125,13 @@ impl Feed {
                 self.put_as(&value[range.start.min(end)..end], value)
             }
         };
-        match outcome {
-            Ok(_) => {
-                self.received.fetch_add(1, Relaxed);
-                self.received_bytes.fetch_add(value.len() as u64, Relaxed);
-            }
-            Err(Errno(libc::ESHUTDOWN)) => return false,
-            Err(_) => {
-                self.refused.fetch_add(1, Relaxed);
-            }
+        let Err(error) = outcome else { return true };
+        self.received.fetch_sub(1, Relaxed);
+        self.received_bytes.fetch_sub(value.len() as u64, Relaxed);
+        if error == Errno(libc::ESHUTDOWN) {
+            return false;
         }
+        self.refused.fetch_add(1, Relaxed);
         true
     }
 
