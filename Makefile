@@ -1,11 +1,25 @@
 # `make demo` and `make test` are all a newcomer needs; everything they install goes below .deps/.
 
-.PHONY: build demo test bench header clean
+.PHONY: build install uninstall demo test bench header abi clean
 
 PYTHON ?= python3
+LIBRARY = target/release/libpyhelpers.so
 
 build:
 	cargo build --release
+	ln -sfn libpyhelpers.so $(LIBRARY).0
+
+# Below PREFIX, /usr/local unless told; LIBDIR, INCLUDEDIR and DESTDIR are for distributions.
+install: $(LIBRARY)
+	sh packaging/install.sh install
+
+uninstall:
+	sh packaging/install.sh uninstall
+
+# Root seldom has cargo: it is asked only when something is newer than the library.
+$(LIBRARY): $(shell find src -name '*.rs') Cargo.toml Cargo.lock build.rs
+	$(MAKE) build
+	touch $@
 
 # Answers real DNS queries through the handler, beside asyncio and uvloop.
 demo: build
@@ -24,6 +38,10 @@ header:
 	UPDATE=1 cargo test --quiet --test header
 	$(PYTHON) tests/run.py --tools
 	PYTHONPATH=.deps/tools $(PYTHON) bindings/python/generate_abi.py
+
+# Takes the ABI as it is now; `make test` fails while it is not what was taken.
+abi:
+	$(PYTHON) tests/install/abi_baseline.py --update
 
 clean:
 	cargo clean

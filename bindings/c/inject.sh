@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs inject.c under strace, which has system calls fail: nothing may be lost, nothing may spin,
 # and what cannot be made leaves nothing behind.
-# From the project's root, after cargo build --release:  sh bindings/c/inject.sh
+# From the project's root, after make build:  sh bindings/c/inject.sh
 src=bindings/c
 out=target/c
 lib=target/release

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles and runs the C tests: as they are, under sanitizers, and the header as C++ sees it.
-# From the project's root, after cargo build --release:
+# From the project's root, after make build:
 #   sh bindings/c/run.sh [part of a test's name]
 # Ends with status 3, and the tool's name, when one that it needs is not there.
 src=bindings/c
