@@ -61,8 +61,11 @@ def steps():
     yield Step("rust", command("cargo", "test", "--quiet"))
     yield Step("declarations", declarations)
     yield Step("abi", abi)
+    yield Step("abi baseline", command(sys.executable, "tests/install/abi_baseline.py"))
     yield Step("c", command("sh", "bindings/c/run.sh"))
     yield Step("c faults", command("sh", "bindings/c/inject.sh"))
+    yield Step("prefix", command(sys.executable, "tests/install/prefix.py"))
+    yield Step("runtimes", command(sys.executable, "tests/install/runtimes.py"))
     yield Step("discovery", discovery)
     cffi = {"PYHELPERS_BACKEND": "cffi"}
     for name in OLDEST, NEWEST:
