@@ -21,6 +21,10 @@ from interpreters import BACKENDS, DEPS, MATRIX, NEWEST, OLDEST, PACKAGE, Interp
 from stepping import LOGS, Step, call, command, need
 
 
+#: The backend where one is enough.
+CFFI = {"PYHELPERS_BACKEND": "cffi"}
+
+
 def declarations(output):
     """The header is what cbindgen makes of src/ffi (a Rust test); Python's copies follow it."""
     generate = PACKAGE / "generate_abi.py"
@@ -55,32 +59,38 @@ def readme(output):
 
 
 def steps():
+    """What needs the machine, or a fixed port, for itself; then what runs side by side."""
     clippy = ["cargo", "clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]
     yield Step("format", command("cargo", "fmt", "--check"))
     yield Step("clippy", command(*clippy))
     yield Step("rust", command("cargo", "test", "--quiet"))
     yield Step("declarations", declarations)
     yield Step("abi", abi)
-    yield Step("abi baseline", command(sys.executable, "tests/install/abi_baseline.py"))
     yield Step("c", command("sh", "bindings/c/run.sh"))
-    yield Step("c faults", command("sh", "bindings/c/inject.sh"))
-    yield Step("prefix", command(sys.executable, "tests/install/prefix.py"))
-    yield Step("runtimes", command(sys.executable, "tests/install/runtimes.py"))
     yield Step("discovery", discovery)
-    cffi = {"PYHELPERS_BACKEND": "cffi"}
+    yield Step("crowds", Interpreter(NEWEST).runs("tests/net/crowds.py", **CFFI))
     for name in OLDEST, NEWEST:
-        yield Step("programs " + name, Interpreter(name).runs("tests/net/programs.py", **cffi))
-    yield Step("crowds", Interpreter(NEWEST).runs("tests/net/crowds.py", **cffi))
-    yield Step("readme", readme)
-    yield Step("demo server", demo_server)
-    for name in OLDEST, NEWEST:
-        for script in "pipes", "libvirt":
-            run = Interpreter(name).runs("tests/net/%s.py" % script, **cffi)
-            yield Step("%s %s" % (script, name), run, is_cell=True)
-    for name in MATRIX:
+        yield Step("seeds " + name, Interpreter(name).runs("tests/seeds.py"))
+    for name, run in side_by_side():
+        yield Step(name, run, is_cell=True)
+
+
+def side_by_side():
+    """The longest first, so that none is left over at the end."""
+    for name in sorted(MATRIX, key=lambda name: not name.startswith("pypy")):
         interpreter = Interpreter(name)
         for backend in BACKENDS:
-            yield Step("%s %s" % (name, backend), interpreter.test(backend), is_cell=True)
+            yield "%s %s" % (name, backend), interpreter.test(backend)
+    for name in OLDEST, NEWEST:
+        for script in "pipes", "libvirt", "programs":
+            run = Interpreter(name).runs("tests/net/%s.py" % script, **CFFI)
+            yield "%s %s" % (script, name), run
+    yield "prefix", command(sys.executable, "tests/install/prefix.py")
+    yield "c faults", command("sh", "bindings/c/inject.sh")
+    yield "runtimes", command(sys.executable, "tests/install/runtimes.py")
+    yield "abi baseline", command(sys.executable, "tests/install/abi_baseline.py")
+    yield "readme", readme
+    yield "demo server", demo_server
 
 
 def summary(ran, seconds):
