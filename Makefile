@@ -1,6 +1,6 @@
 # `make demo` and `make test` are all a newcomer needs; everything they install goes below .deps/.
 
-.PHONY: build install uninstall demo test bench header abi clean
+.PHONY: build install uninstall demo test bench docs header abi clean
 
 PYTHON ?= python3
 LIBRARY = target/release/libpyhelpers.so
@@ -32,6 +32,10 @@ test: build
 # Ours and the peers on the same work in one run; writes bench/results.*
 bench: build
 	$(PYTHON) bench/run.py
+
+# The documentation, without a warning: target/docs/html/index.html
+docs: build
+	$(PYTHON) tests/run.py --only documentation
 
 # Writes the header, and Python's declarations, anew after a change of src/ffi.
 header:

@@ -62,7 +62,8 @@ class Readme(unittest.TestCase):
             self.assertTrue((ROOT / name).exists(), name)
 
     def test_every_target_it_names_is_there(self):
-        targets = set(re.findall(r"\bmake (\w+)", (ROOT / "README.md").read_text()))
+        pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+        targets = set(re.findall(r"\bmake (\w+)", "".join(page.read_text() for page in pages)))
         makefile = (ROOT / "Makefile").read_text()
         for target in targets:
             self.assertRegex(makefile, r"(?m)^%s:" % target)

@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from interpreters import BACKENDS, DEPS, MATRIX, NEWEST, OLDEST, PACKAGE, Interpreter, pip, tools
-from stepping import LOGS, Step, call, command, need
+from stepping import LOGS, ROOT, Step, call, command, need
 
 
 #: The backend where one is enough.
@@ -58,6 +58,15 @@ def readme(output):
     return call(output, sys.executable, "tests/readme.py", PYTHONPATH=path)
 
 
+def documentation(output):
+    """All pages, with every warning an error."""
+    folder = DEPS / "docs"
+    pip(folder, "-r", ROOT / "docs" / "requirements.txt")
+    sphinx = [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-E", "-q"]
+    sphinx += ["-d", "target/docs/doctrees", "docs", "target/docs/html"]
+    return call(output, *sphinx, PYTHONPATH=folder)
+
+
 def steps():
     """What needs the machine, or a fixed port, for itself; then what runs side by side."""
     clippy = ["cargo", "clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]
@@ -89,6 +98,7 @@ def side_by_side():
     yield "c faults", command("sh", "bindings/c/inject.sh")
     yield "runtimes", command(sys.executable, "tests/install/runtimes.py")
     yield "abi baseline", command(sys.executable, "tests/install/abi_baseline.py")
+    yield "documentation", documentation
     yield "readme", readme
     yield "demo server", demo_server
 
