@@ -101,8 +101,18 @@ class Interpreter(object):
     def test(self, backend):
         tests = PACKAGE / "tests"
         discover = ["-m", "unittest", "discover", "-s", tests, "-t", tests]
-        require = "eventlet" if self.is_pypy else "eventlet,gevent"
+        require = ",".join(self._required())
         return self.runs(*discover, PYHELPERS_BACKEND=backend, PYHELPERS_REQUIRE=require)
+
+    def _required(self):
+        """Packages that must be there: without one its tests would be skipped."""
+        yield "eventlet"
+        if not self.is_pypy:
+            yield "gevent"
+            if self.name != OLDEST:
+                yield "uvloop"
+            if self.name not in (OLDEST, "python3.6"):
+                yield "trio"
 
     def runs(self, *arguments, **environment):
         """A step that this interpreter runs, with the package."""
