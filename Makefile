@@ -1,6 +1,6 @@
 # `make demo` and `make test` are all a newcomer needs; everything they install goes below .deps/.
 
-.PHONY: build install uninstall demo test bench docs header abi clean
+.PHONY: build install uninstall wheel demo test bench docs header abi clean
 
 PYTHON ?= python3
 LIBRARY = target/release/libpyhelpers.so
@@ -20,6 +20,10 @@ uninstall:
 $(LIBRARY): $(shell find src -name '*.rs') Cargo.toml Cargo.lock build.rs
 	$(MAKE) build
 	touch $@
+
+# One wheel for all Pythons, and the sdist, into target/wheel/dist/.
+wheel:
+	$(PYTHON) packaging/wheel.py
 
 # Answers real DNS queries through the handler, beside asyncio and uvloop.
 demo: build

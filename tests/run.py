@@ -76,6 +76,8 @@ def steps():
     yield Step("declarations", declarations)
     yield Step("abi", abi)
     yield Step("c", command("sh", "bindings/c/run.sh"))
+    yield Step("wheel build", command(sys.executable, "packaging/wheel.py"))
+    yield Step("wheel", command(sys.executable, "tests/install/wheel.py"))
     yield Step("discovery", discovery)
     yield Step("crowds", Interpreter(NEWEST).runs("tests/net/crowds.py", **CFFI))
     for name in OLDEST, NEWEST:
@@ -94,6 +96,7 @@ def side_by_side():
         for script in "pipes", "libvirt", "programs":
             run = Interpreter(name).runs("tests/net/%s.py" % script, **CFFI)
             yield "%s %s" % (script, name), run
+        yield "loading " + name, Interpreter(name).runs("tests/install/loading.py")
     yield "prefix", command(sys.executable, "tests/install/prefix.py")
     yield "c faults", command("sh", "bindings/c/inject.sh")
     yield "runtimes", command(sys.executable, "tests/install/runtimes.py")

@@ -1,6 +1,7 @@
 """The backend over cffi, in its out-of-line ABI mode."""
 
 from pyhelpers._backend._cffi_abi import ffi
+from pyhelpers._backend.library import check_functions
 
 try:
     ffi.from_buffer("uint8_t[]", b"")
@@ -18,12 +19,12 @@ class Backend(object):
     def __init__(self, file, path):
         self.path = path
         try:
-            self.lib = ffi.dlopen(file)
+            self.lib = _opened(file)
         except OSError as error:
             raise ImportError("%s cannot be loaded: %s" % (path, error))
-        self.abi_version = self.lib.PH_ABI_VERSION
-        check_symbols(path, self.lib, (name for name in dir(self.lib) if name.islower()))
-        check_version(path, self.lib.ph_abi_version(), self.abi_version)
+        names = [name for name in dir(self.lib) if name.islower()]
+        missing = ffi.error, AttributeError
+        check_functions(path, self.lib, names, self.lib.PH_ABI_VERSION, missing)
 
     def constant(self, name):
         return getattr(self.lib, name)
@@ -92,6 +93,15 @@ class Backend(object):
     def text(self, result):
         text = ffi.string(result)
         return text if isinstance(text, str) else text.decode("utf-8")
+
+
+def _opened(path):
+    try:
+        return ffi.dlopen(path)
+    except UnicodeEncodeError:
+        # cffi takes nothing but UTF-8, which a path need not be.
+        with open(path, "rb") as file:
+            return ffi.dlopen("/proc/self/fd/%d" % file.fileno())
 
 
 def _structure(structure):

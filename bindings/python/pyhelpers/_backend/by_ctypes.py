@@ -3,18 +3,22 @@
 import ctypes
 
 from pyhelpers._backend import _ctypes_abi as abi
+from pyhelpers._backend.library import check_functions
 
 
 class _Library(object):
-    """The functions of the C ABI, each with its prototype."""
+    """The functions of the C ABI, each with its prototype from its first use on."""
 
-    def __init__(self, path):
-        library = ctypes.CDLL(path)
-        for name, (result, arguments) in abi.FUNCTIONS.items():
-            function = getattr(library, name)
-            function.restype = result
-            function.argtypes = arguments
-            setattr(self, name, function)
+    def __init__(self, file):
+        self._opened = ctypes.CDLL(file)
+
+    def __getattr__(self, name):
+        if name not in abi.FUNCTIONS:
+            raise AttributeError(name)
+        function = getattr(self._opened, name)
+        function.restype, function.argtypes = abi.FUNCTIONS[name]
+        setattr(self, name, function)
+        return function
 
 
 class _Address(int):
@@ -31,14 +35,14 @@ def _address(address, owner):
 class Backend(object):
     name = "ctypes"
     null = None
-    abi_version = abi.PH_ABI_VERSION
 
-    def __init__(self, path):
+    def __init__(self, file, path):
         self.path = path
         try:
-            self.lib = _Library(path)
-        except (OSError, AttributeError) as error:
+            self.lib = _Library(file)
+        except OSError as error:
             raise ImportError("%s cannot be loaded: %s" % (path, error))
+        check_functions(path, self.lib, abi.FUNCTIONS, abi.PH_ABI_VERSION)
 
     def constant(self, name):
         return getattr(abi, name)

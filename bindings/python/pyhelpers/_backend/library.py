@@ -1,4 +1,4 @@
-"""Where libpyhelpers.so is, and whether this interpreter can open it."""
+"""Where libpyhelpers.so is, and whether it is the one that this package needs."""
 
 import contextlib
 import os
@@ -28,25 +28,30 @@ def located():
             elf.check(path, path)
             yield path, path
             return
-    raw = None if wanted else _zipped(places[0])
+    raw = None if wanted else _zipped()
     if raw is None:
-        raise ImportError(_not_found(places, bool(wanted)))
-    path, places[0] = places[0], _taken_out(raw)
+        raise ImportError(_not_found(places, wanted))
+    file = _taken_out(raw)
     try:
-        elf.check(places[0], path)
-        yield places[0], path
+        elf.check(file, places[0])
+        yield file, places[0]
     finally:
-        os.remove(places[0])
+        os.remove(file)
+
+
+def _package():
+    """The package's folder, or what stands for it in a zip file."""
+    return os.path.dirname(os.path.dirname(__file__))
 
 
 def _places():
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    package = os.path.abspath(_package())
     tree = os.path.normpath(os.path.join(package, os.pardir, os.pardir, os.pardir))
     return [os.path.join(package, NAME), os.path.join(tree, "target", "release", NAME)]
 
 
-def _not_found(places, is_wanted):
-    if is_wanted:
+def _not_found(places, wanted):
+    if wanted:
         return "%s is set to %s, and there is no such file" % (VARIABLE, places[0])
     return "%s not found; looked for %s; %s can name another place" % (
         NAME,
@@ -55,10 +60,10 @@ def _not_found(places, is_wanted):
     )
 
 
-def _zipped(path):
+def _zipped():
     """The library's bytes where the package was imported from a zip file that has it, or None."""
     try:
-        return __loader__.get_data(path)
+        return __loader__.get_data(os.path.join(_package(), NAME))
     except (NameError, AttributeError, EnvironmentError):
         return None
 
@@ -70,3 +75,32 @@ def _taken_out(raw):
     with os.fdopen(descriptor, "wb") as file:
         file.write(raw)
     return path
+
+
+def check_functions(path, library, names, version, missing=AttributeError):
+    """ImportError unless an open library speaks this version of the ABI and has all functions of
+    these names. The backends look a function up at its first use, which is no time to miss it.
+
+    ``missing``: what the backend raises then.
+    """
+    def lacks(name):
+        try:
+            getattr(library, name)
+        except missing:
+            return True
+        return False
+
+    if lacks("ph_abi_version"):
+        raise ImportError("%s is not %s: it has no ph_abi_version" % (path, NAME))
+    found = library.ph_abi_version()
+    if found != version:
+        raise ImportError(
+            "%s speaks version %d of the ABI; this package needs version %d"
+            % (path, found, version)
+        )
+    lacking = sorted(filter(lacks, names))
+    if lacking:
+        raise ImportError(
+            "%s is older than this package: it lacks %d functions (%s%s)"
+            % (path, len(lacking), ", ".join(lacking[:3]), ", ..." if lacking[3:] else "")
+        )
