@@ -41,14 +41,19 @@ class Readme(unittest.TestCase):
 
     def test_each_c_program_prints_what_stands_below_it(self):
         for code, output in shown("c"):
-            self.assertEqual(self.output_of_c(code), output)
+            self.assertEqual(self.output_of_built(code, "gcc", "-std=c11", "-xc"), output)
 
-    def output_of_c(self, code):
+    def test_each_cpp_program_prints_what_stands_below_it(self):
+        for code, output in shown("cpp"):
+            self.assertEqual(self.output_of_built(code, "g++", "-std=c++17", "-xc++"), output)
+
+    def output_of_built(self, code, *compiler):
         with tempfile.TemporaryDirectory() as folder:
-            source, program = pathlib.Path(folder, "example.c"), pathlib.Path(folder, "example")
+            source, program = pathlib.Path(folder, "example"), pathlib.Path(folder, "program")
             source.write_text(code)
             warnings = output_of(
-                *["gcc", "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"],
+                *compiler,
+                *["-Wall", "-Wextra", "-Wpedantic", "-Werror"],
                 *["-I%s" % (ROOT / "include"), source, "-o", program],
                 *["-L%s" % LIBRARY, "-lpyhelpers", "-Wl,-rpath,%s" % LIBRARY],
             )
@@ -63,7 +68,9 @@ class Readme(unittest.TestCase):
 
     def test_every_target_it_names_is_there(self):
         pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-        targets = set(re.findall(r"\bmake (\w+)", "".join(page.read_text() for page in pages)))
+        text = "\n".join(page.read_text() for page in pages)
+        targets = set(re.findall(r"(?m)(?:^|`)make (\w+)", text))
+        self.assertGreater(len(targets), 5)
         makefile = (ROOT / "Makefile").read_text()
         for target in targets:
             self.assertRegex(makefile, r"(?m)^%s:" % target)

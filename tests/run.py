@@ -97,6 +97,7 @@ def side_by_side():
             run = Interpreter(name).runs("tests/net/%s.py" % script, **CFFI)
             yield "%s %s" % (script, name), run
         yield "loading " + name, Interpreter(name).runs("tests/install/loading.py")
+    yield "cpp", command("sh", "bindings/cpp/run.sh")
     yield "prefix", command(sys.executable, "tests/install/prefix.py")
     yield "c faults", command("sh", "bindings/c/inject.sh")
     yield "runtimes", command(sys.executable, "tests/install/runtimes.py")
