@@ -1962,7 +1962,7 @@ int32_t bcast_new(const bcast_config_t *config,
  * Receives up to `n` messages, oldest first: `peer_receive` with PEER_ARRIVAL, but that it is
  * always open.
  *
- * Thread safety: any thread; each message goes to one caller.
+ * Errors: those of `peer_receive`. Thread safety: any thread; each message goes to one caller.
  */
 int64_t bcast_receive(bcast_t *h,
                       ph_datagram_t *items,
@@ -2317,7 +2317,7 @@ int64_t tcp_write_packed(evloop_t *h,
 /**
  * `tcp_write` of one message, for callers to whom filling a structure costs more than the call.
  *
- * Returns what would be its `result`. Thread safety: any thread.
+ * Returns what would be its `result`. Errors: those of `tcp_write`. Thread safety: any thread.
  */
 int64_t tcp_send(evloop_t *h, int64_t id, const uint8_t *data, size_t len);
 
@@ -2401,9 +2401,9 @@ int32_t tcp_set_timeouts(evloop_t *h, int64_t id, uint32_t idle_ms, uint32_t wri
 int32_t tcp_local(evloop_t *h, int64_t id, ph_addr_t *out);
 
 /**
- * The address of the other side of a connection: as `tcp_local`.
+ * The address of the other side of a connection.
  *
- * Thread safety: any thread.
+ * `out`, errors: as of `tcp_local`. Thread safety: any thread.
  */
 int32_t tcp_remote(evloop_t *h, int64_t id, ph_addr_t *out);
 
@@ -2752,7 +2752,8 @@ int32_t npipe_receive(npipe_t *h,
 /**
  * `npipe_send` of one message, for callers to whom filling a structure costs more than the call.
  *
- * `data`, `len`: the caller's; NULL with 0. `timeout_ms`, returns, errors, thread safety: as there.
+ * `data`, `len`: the caller's; NULL with 0. `timeout_ms`, returns: as there. Errors: those of
+ * `npipe_send`. Thread safety: any thread.
  */
 int32_t npipe_send_one(npipe_t *h, const uint8_t *data, size_t len, int32_t timeout_ms);
 
@@ -2840,10 +2841,11 @@ int32_t virt_connect(virt_t *h,
  * once on each connection, and anew when the domain is gone. One that is renamed keeps its old name here
  * until then. A dead connection is opened again, once, within the call's time.
  *
- * Calls for one host are made one after the other, in the order they came, those for several hosts
- * together (many versions of libvirt are unsafe with more than one thread on a connection,
- * CVE-2024-4418). A daemon that does not answer in time loses the connection: calls that wait go on over a
- * new one, within their own times. A signal handler does not end the wait.
+ * Calls to the daemon of one host are made one after the other, in the order they came (many
+ * versions of libvirt are unsafe with more than one thread on a connection, CVE-2024-4418); those
+ * for several hosts, and for a driver without a daemon, as test:///default, together. A daemon that
+ * does not answer in time loses the connection: calls that wait go on over a new one, within their
+ * own times. A signal handler does not end the wait.
  *
  * `host`: as it was connected. `domain`: NUL-terminated. `out`: the caller's, its `size` set; as much
  * is written as that says, and on success only.

@@ -118,7 +118,7 @@ unsafe fn read_config(config: *const bcast_config_t) -> Result<Config> {
 /// Receives up to `n` messages, oldest first: `peer_receive` with PEER_ARRIVAL, but that it is
 /// always open.
 ///
-/// Thread safety: any thread; each message goes to one caller.
+/// Errors: those of `peer_receive`. Thread safety: any thread; each message goes to one caller.
 #[no_mangle]
 pub unsafe extern "C" fn bcast_receive(
     h: *mut bcast_t,

@@ -231,7 +231,8 @@ pub unsafe extern "C" fn npipe_receive(
 
 /// `npipe_send` of one message, for callers to whom filling a structure costs more than the call.
 ///
-/// `data`, `len`: the caller's; NULL with 0. `timeout_ms`, returns, errors, thread safety: as there.
+/// `data`, `len`: the caller's; NULL with 0. `timeout_ms`, returns: as there. Errors: those of
+/// `npipe_send`. Thread safety: any thread.
 #[no_mangle]
 pub unsafe extern "C" fn npipe_send_one(
     h: *mut npipe_t,

@@ -380,7 +380,7 @@ fn number(result: Result<usize>) -> i64 {
 
 /// `tcp_write` of one message, for callers to whom filling a structure costs more than the call.
 ///
-/// Returns what would be its `result`. Thread safety: any thread.
+/// Returns what would be its `result`. Errors: those of `tcp_write`. Thread safety: any thread.
 #[no_mangle]
 pub unsafe extern "C" fn tcp_send(h: *mut evloop_t, id: i64, data: *const u8, len: usize) -> i64 {
     guard(|| {
@@ -496,9 +496,9 @@ pub unsafe extern "C" fn tcp_local(h: *mut evloop_t, id: i64, out: *mut ph_addr_
     })
 }
 
-/// The address of the other side of a connection: as `tcp_local`.
+/// The address of the other side of a connection.
 ///
-/// Thread safety: any thread.
+/// `out`, errors: as of `tcp_local`. Thread safety: any thread.
 #[no_mangle]
 pub unsafe extern "C" fn tcp_remote(h: *mut evloop_t, id: i64, out: *mut ph_addr_t) -> i32 {
     guard32(|| {

@@ -148,10 +148,11 @@ pub unsafe extern "C" fn virt_connect(
 /// once on each connection, and anew when the domain is gone. One that is renamed keeps its old name here
 /// until then. A dead connection is opened again, once, within the call's time.
 ///
-/// Calls for one host are made one after the other, in the order they came, those for several hosts
-/// together (many versions of libvirt are unsafe with more than one thread on a connection,
-/// CVE-2024-4418). A daemon that does not answer in time loses the connection: calls that wait go on over a
-/// new one, within their own times. A signal handler does not end the wait.
+/// Calls to the daemon of one host are made one after the other, in the order they came (many
+/// versions of libvirt are unsafe with more than one thread on a connection, CVE-2024-4418); those
+/// for several hosts, and for a driver without a daemon, as test:///default, together. A daemon that
+/// does not answer in time loses the connection: calls that wait go on over a new one, within their
+/// own times. A signal handler does not end the wait.
 ///
 /// `host`: as it was connected. `domain`: NUL-terminated. `out`: the caller's, its `size` set; as much
 /// is written as that says, and on success only.
