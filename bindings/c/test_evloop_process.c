@@ -100,6 +100,27 @@ static void a_closed_loop_gives_the_handler_back(void)
     }
 }
 
+static void (*found)(int);
+
+static void count_and_call_what_was_found(int number)
+{
+    count_signal(number);
+    found(number);
+}
+
+static void a_handler_that_calls_a_closed_loops_is_called_once(void)
+{
+    struct sigaction action = {.sa_handler = count_and_call_what_was_found}, old;
+    evloop_t *loop = open_loop(EVLOOP_EPOLL);
+    hear(loop, SIGUSR1, NULL);
+    CHECK_IS(sigaction(SIGUSR1, &action, &old), 0);
+    found = old.sa_handler;
+    close_loop(loop);
+    int before = atomic_load(&handled);
+    CHECK_IS(raise(SIGUSR1), 0);
+    CHECK_IS(atomic_load(&handled), before + 1);
+}
+
 static void two_loops_hear_one_signal(void)
 {
     handle(SIGUSR1);
@@ -451,6 +472,7 @@ static void a_watch_that_the_kernel_refuses_is_not_there(void)
 const struct test evloop_process_tests[] = {
     TEST(signals_are_events_and_the_old_handler_comes_back),
     TEST(a_closed_loop_gives_the_handler_back),
+    TEST(a_handler_that_calls_a_closed_loops_is_called_once),
     TEST(two_loops_hear_one_signal),
     TEST(signals_that_cannot_be_heard_are_refused),
     TEST(a_signal_that_is_an_event_ends_a_wait),

@@ -58,11 +58,12 @@ impl Before {
         }
     }
 
-    /// Puts it back, unless the program has put another one there since. May be called by a signal
-    /// handler.
-    fn restore(&self, number: i32) {
+    /// Puts it back, and says so, unless the program has put another one there since. May be called
+    /// by a signal handler.
+    fn restore(&self, number: i32) -> bool {
         self.is_replaced.store(false, Ordering::SeqCst);
-        if is_ours(number) {
+        let is_ours = is_ours(number);
+        if is_ours {
             let action = Action {
                 handler: self.handler.load(Ordering::SeqCst),
                 flags: self.flags.load(Ordering::SeqCst),
@@ -71,6 +72,7 @@ impl Before {
             // It fails for no number that was replaced before.
             let _ = set_action(number, action);
         }
+        is_ours
     }
 }
 
@@ -98,11 +100,11 @@ extern "C" fn handle(number: libc::c_int) {
         RUNNING.fetch_add(1, Ordering::SeqCst);
         tell(number);
         RUNNING.fetch_sub(1, Ordering::SeqCst);
-    } else {
+    } else if before.restore(number) {
         // A child hears it as if there were no loop, and so does a process in which nobody hears
         // it here any more, but somebody has put this handler back that he had found in its place.
-        // It is raised once this handler has returned, as it is blocked until then.
-        before.restore(number);
+        // It is raised once this handler has returned, as it is blocked until then. Not for one who
+        // has called this handler from his own: he would hear it again without end.
         // SAFETY: raise takes no pointer, and is async-signal-safe.
         unsafe { libc::raise(number) };
     }
