@@ -16,7 +16,9 @@ built=target/release
 prefix=${PREFIX:-/usr/local}
 prefix=${prefix%/}
 libdir=${LIBDIR:-$prefix/lib}
+libdir=${libdir%/}
 includedir=${INCLUDEDIR:-$prefix/include}
+includedir=${includedir%/}
 cmakedir=$libdir/cmake/pyhelpers
 version=$(sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q;}' Cargo.toml)
 major=${version%%.*}
@@ -33,7 +35,9 @@ staged() {
 
 # put MODE FILE TARGET
 put() {
-    install -d -m 755 "$(staged "$(dirname "$3")")"
+    folder=$(staged "$(dirname "$3")")
+    # One that is there keeps its mode, which is its owner's to choose.
+    [ -d "$folder" ] || install -d -m 755 "$folder"
     install -m "$1" "$2" "$(staged "$3")"
 }
 
@@ -45,11 +49,21 @@ below_prefix() {
     esac
 }
 
-# The way from the folder of the CMake files up to the prefix.
-up_to_prefix() {
+# The prefix as the CMake files find it: up from the folder that they are in, so that it may be
+# moved; where that is not below the prefix, the prefix as it is.
+cmake_prefix() {
     case $cmakedir in
-        "$prefix"/*) printf '%s' "${cmakedir#"$prefix"/}" | sed 's,[^/][^/]*,..,g; s,^,/,' ;;
+        "$prefix"/*)
+            up=$(printf '%s' "${cmakedir#"$prefix"/}" | sed 's,[^/][^/]*,..,g')
+            printf '%s' "\${_pyhelpers_prefix}/$up"
+            ;;
+        *) printf '%s' "$prefix" ;;
     esac
+}
+
+# pc_path PATH: as pkg-config reads it, to which these characters mean something.
+pc_path() {
+    below_prefix "$1" "\${prefix}" | sed "s/[\\\\ \"'#]/\\\\&/g"
 }
 
 # set_to NAME TEXT: the sed command that writes TEXT in place of @NAME@.
@@ -62,10 +76,10 @@ fill() {
     {
         set_to VERSION "$version"
         set_to MAJOR "$major"
-        set_to PREFIX "$prefix"
-        set_to PC_LIBDIR "$(below_prefix "$libdir" "\${prefix}")"
-        set_to PC_INCLUDEDIR "$(below_prefix "$includedir" "\${prefix}")"
-        set_to UP_TO_PREFIX "$(up_to_prefix)"
+        set_to PC_PREFIX "$(pc_path "$prefix")"
+        set_to PC_LIBDIR "$(pc_path "$libdir")"
+        set_to PC_INCLUDEDIR "$(pc_path "$includedir")"
+        set_to CMAKE_PREFIX "$(cmake_prefix)"
         set_to CMAKE_LIBDIR "$(below_prefix "$libdir" "\${_pyhelpers_prefix}")"
         set_to CMAKE_INCLUDEDIR "$(below_prefix "$includedir" "\${_pyhelpers_prefix}")"
     } > "$work/sed"
@@ -128,10 +142,11 @@ install_all() {
 }
 
 uninstall_all() {
-    for file in "libpyhelpers.so.$version" "libpyhelpers.so.$major" libpyhelpers.so \
-        libpyhelpers.a pkgconfig/pyhelpers.pc; do
+    for file in "libpyhelpers.so.$major" libpyhelpers.so libpyhelpers.a pkgconfig/pyhelpers.pc; do
         rm -f "$(staged "$libdir/$file")"
     done
+    # An earlier version's, too, that was installed over.
+    rm -f "$(staged "$libdir/libpyhelpers.so.$major")".*
     for header in $(headers); do rm -f "$(staged "$includedir/$header")"; done
     for file in pyhelpers-config pyhelpers-config-version; do
         rm -f "$(staged "$cmakedir/$file.cmake")"

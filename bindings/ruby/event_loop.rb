@@ -15,7 +15,7 @@ def each_event(evloop)
   memory, events = Pyhelpers.array(Pyhelpers::EvloopEvent, EVENTS)
   buffer = "\0" * 65_536
   loop do
-    n = Pyhelpers.evloop_poll(evloop, memory, EVENTS, buffer, buffer.size, 5000)
+    n = Pyhelpers.evloop_poll(evloop, memory, EVENTS, buffer, buffer.bytesize, 5000)
     events.first(n).each { |event| yield event }
   end
 end

@@ -15,7 +15,7 @@ def answer(server)
   buffer = "\0" * 65_536
   loop do
     # What was received is what to send: the address is the sender's.
-    n = Pyhelpers.udph_get_recved(server, memory, BATCH, buffer, buffer.size, -1)
+    n = Pyhelpers.udph_get_recved(server, memory, BATCH, buffer, buffer.bytesize, -1)
     Pyhelpers.udph_dispatch(server, memory, n, 0)
   end
 rescue Errno::ESHUTDOWN, Errno::EBADF
@@ -34,7 +34,7 @@ def ask(client, port)
   buffer = "\0" * 65_536
   answers = []
   while answers.size < BATCH
-    n = Pyhelpers.udph_get_recved(client, memory, BATCH, buffer, buffer.size, 5000)
+    n = Pyhelpers.udph_get_recved(client, memory, BATCH, buffer, buffer.bytesize, 5000)
     answers += items.first(n).map { |item| item.data[0, item.len] }
   end
   answers

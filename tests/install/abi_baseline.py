@@ -1,4 +1,4 @@
-"""The ABI is that of packaging/abi-baseline.c: abidiff finds whatever a program would notice.
+"""The ABI is that of packaging/abi-baseline.c: abidiff tells what a program would notice.
 
     tests/install/abi_baseline.py             fails when something has changed, or was added
     tests/install/abi_baseline.py --update    tells what has changed, and takes it as it is now
@@ -10,6 +10,7 @@ constants, has the types of its std in it, changes with the compiler and takes a
 header and library agree is for tests/abi.py and tests/header.rs to see.
 """
 
+import difflib
 import pathlib
 import re
 import shutil
@@ -40,8 +41,8 @@ def as_source(header):
     return TITLE + code + "".join(variables)
 
 
-def compare(before, after, *options):
-    """abidiff's exit status, 0 when nothing has changed, and its report."""
+def abidiff(before, after):
+    """What abidiff reports, "" when it finds no difference."""
     with tempfile.TemporaryDirectory() as folder:
         libraries = []
         for name, source in ("before", before), ("after", after):
@@ -50,18 +51,26 @@ def compare(before, after, *options):
             subprocess.run(compiler, input=source, text=True, check=True)
             libraries.append(str(library))
         # Another name of a field is harmless to a program as it is, and not when it is built anew.
-        command = ["abidiff", "--harmless", *options, *libraries]
+        command = ["abidiff", "--harmless", *libraries]
         done = subprocess.run(command, capture_output=True, text=True)
-        return done.returncode, done.stdout.replace(folder, "") + done.stderr
+        # What it filters out it counts in its report.
+        return (done.stdout.replace(folder, "") + done.stderr) if done.returncode else ""
+
+
+def compare(before, after):
+    """abidiff's report, or else the lines that differ: it does not know the names of arguments, two
+    of which may change places, nor look at what no function uses."""
+    lines = difflib.unified_diff(before.splitlines(True), after.splitlines(True))
+    return abidiff(before, after) or "".join(lines)
 
 
 class Baseline(unittest.TestCase):
     maxDiff = None
 
     def test_the_abi_is_that_of_the_baseline(self):
-        status, report = compare(BASELINE.read_text(), as_source(HEADER.read_text()))
+        report = compare(BASELINE.read_text(), as_source(HEADER.read_text()))
         advice = "`make abi` takes it; raise PH_ABI_VERSION if it breaks programs built before"
-        self.assertEqual((status, report), (0, ""), advice)
+        self.assertEqual(report, "", advice)
 
     def test_all_that_the_header_declares_is_compared(self):
         header = HEADER.read_text()
@@ -97,12 +106,17 @@ class Baseline(unittest.TestCase):
             changed, count = re.subn(old, new, header, flags=re.S)
             with self.subTest(what):
                 self.assertEqual(count, 1)
-                self.assertNotEqual(compare(as_source(header), as_source(changed))[0], 0)
+                self.assertNotEqual(abidiff(as_source(header), as_source(changed)), "")
+
+    def test_two_arguments_of_one_type_do_not_change_places_unseen(self):
+        header = HEADER.read_text()
+        changed = header.replace("size_t low, size_t high", "size_t high, size_t low")
+        self.assertIn("+int32_t tcp_set_watermarks", compare(as_source(header), as_source(changed)))
 
 
 def update():
     now = as_source(HEADER.read_text())
-    print(compare(BASELINE.read_text(), now)[1] or "nothing has changed")
+    print(compare(BASELINE.read_text(), now) or "nothing has changed")
     BASELINE.write_text(now)
 
 

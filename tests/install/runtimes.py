@@ -213,6 +213,16 @@ class Ruby(Examples, unittest.TestCase):
     def command(cls, example):
         return ["ruby", "-w", example.replace(" ", "_") + ".rb"]
 
+    def test_lengths_are_in_bytes(self):
+        def with_accents(text):
+            return text.replace("telemetry", "télémétrie").replace("node-", "nöd-")
+
+        source = (self.programs / "receive_queue.rb").read_text(encoding="utf-8")
+        other = self.programs / "other_queue.rb"
+        other.write_text(with_accents(source), encoding="utf-8")
+        printed = self.run_example("other queue").stdout
+        self.assertEqual(printed, with_accents(PRINTED["receive queue"]))
+
 
 class Node(Examples, unittest.TestCase):
     language = "node"
