@@ -67,6 +67,15 @@ def documentation(output):
     return call(output, *sphinx, PYTHONPATH=folder)
 
 
+def stubs(output):
+    """The type stubs, by mypy of a version that runs on every Python this script does."""
+    folder = DEPS / "types"
+    wanted = ["mypy==1.14.1", "mypy_extensions==1.0.0", "typing_extensions==4.12.2", "tomli==2.2.1"]
+    pip(folder, "--no-deps", *wanted)
+    path = os.pathsep.join([str(PACKAGE), str(tools()), str(folder)])
+    return call(output, sys.executable, "tests/stubs.py", PYTHONPATH=path)
+
+
 def steps():
     """What needs the machine, or a fixed port, for itself; then what runs side by side."""
     clippy = ["cargo", "clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]
@@ -103,6 +112,7 @@ def side_by_side():
     yield "runtimes", command(sys.executable, "tests/install/runtimes.py")
     yield "abi baseline", command(sys.executable, "tests/install/abi_baseline.py")
     yield "documentation", documentation
+    yield "stubs", stubs
     yield "readme", readme
     yield "demo server", demo_server
 

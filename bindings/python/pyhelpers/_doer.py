@@ -36,6 +36,7 @@ class Doer(object):
 
     @property
     def tock(self):
+        """Wanted seconds between runs, 0 or more; 0: as soon as possible."""
         return self._tock
 
     @tock.setter

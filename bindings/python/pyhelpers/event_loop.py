@@ -51,6 +51,7 @@ class Connection(Stream):
 
     @property
     def on_data(self):
+        """What follows when bytes were received; without it they are thrown away."""
         return None if self._data is ignore else self._data
 
     @on_data.setter

@@ -1,0 +1,5 @@
+from typing_extensions import TypeAlias
+
+_Payload: TypeAlias = str | bytes | bytearray | memoryview
+
+class Truncated(bytes): ...
