@@ -16,7 +16,6 @@ project = "pyhelpers"
 version = release = pyhelpers.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "c_header", "readme", "complete"]
-exclude_patterns = ["requirements.txt"]
 # Pages are Markdown, as README.md and CHANGELOG.md are, parts of which they show. The two
 # references are reStructuredText, as docstrings are.
 
@@ -37,8 +36,7 @@ autodoc_default_options = {
 
 nitpick_ignore_regex = [
     # Other people's, whose own documentation is not at hand offline.
-    ("py:class", r"object|tuple|dict|bytes|int|IndexError|OSError"),
-    ("py:mod", r"errno|logging"),
+    ("py:mod", "errno"),
     ("c:identifier", r"u?int\d+_t|size_t"),
 ]
 

@@ -3,7 +3,7 @@
     ```{readme} **UDP handler**
     ```
 
-gives the text from there on to the next part of its kind; a heading (``## C``) stays away itself.
+gives the text behind that on to the next part; the page has a title of its own.
 """
 
 import pathlib
@@ -32,10 +32,10 @@ class Readme(SphinxDirective):
 
     def run(self):
         self.env.note_dependency(str(README))
-        beginning = self.arguments[0]
-        lines = part(README.read_text(), beginning).split("\n")
-        if beginning.startswith("#"):
-            lines = lines[1:]
+        text = part(README.read_text(), self.arguments[0])
+        # As in "**Peer**: a socket".
+        text = text[len(self.arguments[0]) :].lstrip(": \n")
+        lines = (text[0].upper() + text[1:]).split("\n")
         node = nodes.Element()
         self.state.nested_parse(StringList(lines, source=str(README)), 0, node)
         return node.children
