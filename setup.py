@@ -70,15 +70,17 @@ def put_library(target):
     shutil.copyfile(os.environ.get("PYHELPERS_PREBUILT") or cargo(), target)
     try:
         subprocess.check_call(["strip", "--strip-unneeded", target])
-    except OSError:
-        # It is larger then, and as good.
-        sys.stderr.write("warning: strip was not found; %s keeps its symbols\n" % LIBRARY)
+    except (OSError, subprocess.CalledProcessError) as error:
+        # There is none, or none for the machine that it is built for: it is larger, and as good.
+        sys.stderr.write("warning: %s keeps its symbols: %s\n" % (LIBRARY, error))
 
 
 class BuildPackage(build_py):
     """The package's files and the library."""
 
     def run(self):
+        # What an earlier build left there may be in the tree no more.
+        shutil.rmtree(os.path.join(self.build_lib, "pyhelpers"), ignore_errors=True)
         build_py.run(self)
         if getattr(self, "editable_mode", False):
             build_in_place()

@@ -44,21 +44,20 @@ os.environ["PATH"] += os.pathsep + "/usr/sbin" + os.pathsep + "/sbin"
 
 def go(folder):
     """Starts this process anew with namespaces of its own, where that is permitted; in there it
-    makes what they need, below the folder. Gives whether it is so."""
+    makes what they need, below the folder."""
     if ALONE in os.environ:
         _bring_up(folder)
-        return True
+        return
     command = ["unshare", "--net", "--mount"]
     if os.geteuid():
         command += ["--user", "--map-root-user"]
     try:
         permitted = not _silently(command + ["ip", "link", "set", "lo", "up"])
     except (OSError, IOError):
-        return False
+        return
     if permitted:
         os.environ[ALONE] = "1"
         os.execvp(command[0], command + [sys.executable] + sys.argv)
-    return False
 
 
 def _silently(command):

@@ -32,7 +32,6 @@ DEADLINE = 60
 needs_cpython = unittest.skipIf(PYPY, "PyPy has cffi built in")
 
 
-
 def module_of_subinterpreters():
     """The name of CPython's own module for them, None where it has none."""
     for name in "_interpreters", "_xxsubinterpreters":
@@ -262,6 +261,16 @@ class Zipped(InAnEmptyFolder):
         place = os.path.join(site, "pyhelpers", NAME)
         self.fails(self.python(TRAFFIC, site=site), NAME + " not found", place)
 
+    def test_with_no_room_to_take_it_out(self):
+        site = self.zipped(self.site, "large")
+        temporary = self.path("small")
+        os.mkdir(temporary)
+        limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        outcome = self.python(limit + TRAFFIC, site=site, TMPDIR=temporary)
+        place = os.path.join(site, "pyhelpers", NAME)
+        self.fails(outcome, place + " cannot be taken out of the zip file", "TMPDIR")
+        self.assertEqual(os.listdir(temporary), [])
+
     def test_with_a_library_that_cannot_be_used(self):
         other = self.path("other")
         patched(other, {18: b"\xb7\0"})
@@ -321,6 +330,17 @@ for path in sys.argv[1:]:
             self.assertEqual((run.code, run.out), (2, ""), run)
             self.assertIn(in_package, run.err)
             self.assertNotIn("Traceback", run.err)
+
+    def test_another_package_may_do_without_it(self):
+        site = self.installed("does without", library=None)
+        other = os.path.join(site, "other")
+        os.mkdir(other)
+        program = "try:\n    import pyhelpers\nexcept ImportError:\n    print('without')\n"
+        for name, text in ("__init__.py", program), ("__main__.py", ""):
+            with open(os.path.join(other, name), "w") as file:
+                file.write(text)
+        outcome = self.run_command([sys.executable, "-m", "other"], PYTHONPATH=site)
+        self.assertEqual((outcome.code, outcome.out, outcome.err), (0, "without\n", ""), outcome)
 
     def test_each_says_what_it_is(self):
         rows = [
@@ -602,6 +622,15 @@ class Doctor(InAnEmptyFolder):
         script = 'ulimit -Sn 64; exec "$@"'
         outcome = self.warns("open files", "ulimit -n 1024", script)
         self.assertNotIn("\nunknown", outcome.out)
+
+    def test_a_report_that_cannot_be_written_is_no_verdict(self):
+        outcome = self.module("doctor", prefix=["sh", "-c", 'exec "$@" >/dev/full', "sh"])
+        self.assertNotIn(outcome.code, (0, 1), outcome)
+        self.assertIn("cannot write: ", outcome.err)
+
+    def test_a_reader_that_has_seen_enough(self):
+        outcome = self.module("doctor", prefix=["sh", "-c", '"$@" | true', "sh"])
+        self.assertEqual((outcome.code, outcome.err), (0, ""), outcome)
 
     def test_no_network(self):
         command = self.unshared("--net")

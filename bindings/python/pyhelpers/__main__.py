@@ -1,6 +1,7 @@
 """``python -m pyhelpers``: what this installation is; ``... doctor``: what could be better."""
 
 import argparse
+import signal
 import sys
 
 from pyhelpers import _about, _doctor
@@ -10,7 +11,7 @@ EPILOG = """\
 exit status:
   0  all is well
   1  the doctor found something worth mending
-  2  the library cannot be loaded, or the arguments are wrong
+  2  the library cannot be loaded, the arguments are wrong, or nothing can be written
 
 environment:
   PYHELPERS_LIBRARY  path of libpyhelpers.so, instead of looking for it
@@ -34,21 +35,31 @@ def main(arguments=None):
         help="look for the usual troubles, and say how to mend each",
     )
     if parser.parse_args(arguments).command is None:
-        _write(_about.report())
-        return 0
-    findings = _doctor.findings(_doctor.read())
-    _write(_doctor.report(findings))
-    return 1 if any(finding.mend for finding in findings) else 0
+        text, status = _about.report(), 0
+    else:
+        findings = _doctor.findings(_doctor.read())
+        text, status = _doctor.report(findings), int(any(finding.mend for finding in findings))
+    try:
+        _write(text)
+    except EnvironmentError as error:
+        sys.stderr.write("cannot write: %s\n" % error)
+        return 2
+    return status
 
 
 def _write(text):
+    if sys.stdout is None:
+        return  # It is closed, and the status is what is asked for.
     try:
         sys.stdout.write(text)
     except UnicodeEncodeError:
         # The library may lie in a folder whose name the terminal cannot show.
         encoding = sys.stdout.encoding or "ascii"
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
+    # Who reads it may have seen enough; that is no trouble to be told of.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

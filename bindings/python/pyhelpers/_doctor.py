@@ -21,8 +21,8 @@ from pyhelpers.libvirt_wrapper import LibvirtWrapper
 #: What :func:`read` found, None where the machine did not say. ``loopback``: why UDP does not
 #: work over it, empty where it does. ``receive_max``, ``receive_default``, ``send_max``: bytes of a
 #: socket's buffers. ``files``, ``files_hard``: descriptors. ``backlog``: connections that wait
-#: to be accepted. ``pipe``: bytes that a pipe grows to when it is asked to hold ``PIPE``; ``pipe_max``:
-#: bytes, what the system lets one grow to. ``libvirt``: whether it is there.
+#: to be accepted. ``pipe``: bytes that a pipe grows to when it is asked to hold ``PIPE``;
+#: ``pipe_max``: bytes, what the system lets one grow to. ``libvirt``: whether it is there.
 Readings = namedtuple(
     "Readings",
     "library backend why_not_cffi is_pypy kernel loopback gso gro ipv6 receive_max receive_default "

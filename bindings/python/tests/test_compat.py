@@ -11,7 +11,7 @@ import threading
 import unittest
 import zipfile
 
-from support import DEADLINE, PY2
+from support import DEADLINE, PY2, PYPY
 
 COMPAT = ["-m", "pyhelpers.compat"]
 
@@ -143,6 +143,11 @@ if __name__ == "__main__":
 """
 
 
+def setUpModule():
+    if os.environ.get("PYHELPERS_BACKEND") == "ctypes":
+        raise unittest.SkipTest("nothing in it knows the backend; it is run with cffi")
+
+
 class CompatTest(unittest.TestCase):
     def setUp(self):
         self.folder = os.path.realpath(tempfile.mkdtemp())
@@ -156,10 +161,11 @@ class CompatTest(unittest.TestCase):
             file.write(text.lstrip("\n").encode("utf-8"))
         return path
 
-    def start(self, *arguments):
+    def start(self, *arguments, **how):
         process = subprocess.Popen(
-            [sys.executable] + list(arguments),
+            how.get("prefix", []) + [sys.executable] + list(arguments),
             cwd=self.folder,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -210,6 +216,8 @@ class Names(CompatTest):
                 import hio.base.doing, hio
             except ImportError as error:
                 assert "install hio" in str(error), error
+                import hio
+                assert getattr(hio, "__spec__", hio)
                 print("bare")
             else:
                 assert issubclass(PeerDoer, hio.base.doing.Doer) and hio.__file__
@@ -275,6 +283,18 @@ class AsPython(CompatTest):
         self.assertEqual(self.goes_well("file.zip"), "pyhelpers.receive_queue\n")
         self.write("module.py", "import pyed, sys\nprint(pyed.__name__ + sys.argv[1])\n")
         self.assertEqual(self.goes_well("-m", "module", "-x"), "pyhelpers.pyed-x\n")
+
+    @unittest.skipIf(PYPY, "PyPy's own -m needs a working directory")
+    def test_without_a_working_directory(self):
+        path = self.write("script.py", "import pyed\nprint(pyed.__name__)\n")
+        leave = ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "sh"]
+        outcome = self.outcome(self.start(*(COMPAT + [path]), prefix=leave))
+        self.assertEqual(outcome, (0, "pyhelpers.pyed\n", ""))
+
+    def test_a_prompt_follows_the_script(self):
+        path = self.write("script.py", "import pyed\n")
+        process = self.start("-i", *(COMPAT + [path]))
+        self.assertNotIn("SystemExit", self.outcome(process)[2])
 
     def test_there_is_no_such_script(self):
         status, out, err = self.run_script("missing.py")

@@ -88,11 +88,12 @@ def _by_ctypes(why_not_cffi):
 
 def _is_being_run():
     """Whether this is `python -m pyhelpers`, which imports the package before it runs any of it."""
-    frame, names = sys._getframe(), []
-    while frame:
-        names.append(frame.f_code.co_name)
-        frame = frame.f_back
-    return names[-2:] == ["_get_module_details", "_run_module_as_main"]
+    outer, frame = None, sys._getframe()
+    while frame.f_back:
+        outer, frame = frame, frame.f_back
+    # Another package that is run so may import this one, and do without it.
+    names = outer.f_code.co_name, str(frame.f_locals.get("mod_name")).split(".")[0]
+    return names == ("_get_module_details", "pyhelpers")
 
 
 try:

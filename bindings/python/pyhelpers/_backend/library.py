@@ -31,7 +31,7 @@ def located():
     raw = None if wanted else _zipped()
     if raw is None:
         raise ImportError(_not_found(places, wanted))
-    file = _taken_out(raw)
+    file = _taken_out(raw, places[0])
     try:
         elf.check(file, places[0])
         yield file, places[0]
@@ -68,13 +68,23 @@ def _zipped():
         return None
 
 
-def _taken_out(raw):
+def _taken_out(raw, name):
     import tempfile  # Slow, and of use to zip files alone.
 
-    descriptor, path = tempfile.mkstemp(suffix="-" + NAME)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(raw)
-    return path
+    try:
+        with tempfile.NamedTemporaryFile(suffix="-" + NAME, delete=False) as file:
+            try:
+                file.write(raw)
+                file.flush()
+            except EnvironmentError:
+                os.remove(file.name)
+                raise
+    except EnvironmentError as error:
+        raise ImportError(
+            "%s cannot be taken out of the zip file: %s; TMPDIR can name another folder"
+            % (name, error.strerror)
+        )
+    return file.name
 
 
 def check_functions(path, library, names, version, missing=AttributeError):

@@ -34,4 +34,7 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # `python -i` would show an exit where there is none.
+    status = main(sys.argv[1:])
+    if status:
+        sys.exit(status)

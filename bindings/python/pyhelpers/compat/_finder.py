@@ -98,6 +98,8 @@ class Packages(_Finder):
         module = types.ModuleType(name)
         module.__path__ = []
         module.__package__ = name
+        if sys.version_info[0] > 2:
+            module.__spec__ = ModuleSpec(name, self, is_package=True)
         for export in _PACKAGES[name]:
             setattr(module, export, getattr(import_module(_UDPING), export))
         return module

@@ -6,8 +6,8 @@ import pkgutil
 import runpy
 import sys
 import types
-import zipfile
 from importlib import import_module
+from zipimport import zipimporter
 
 from pyhelpers.compat._finder import install
 
@@ -40,7 +40,7 @@ def run(path, arguments):
     """Runs a file, or a folder or a zip file with a ``__main__``. What it raises leaves it, and
     Python shows it as it would without us. :class:`CannotRun`."""
     sys.argv[:] = [path] + arguments
-    if os.path.isdir(path) or os.path.isfile(path) and zipfile.is_zipfile(path):
+    if os.path.isdir(path) or isinstance(pkgutil.get_importer(path), zipimporter):
         # This is what Python itself does.
         _set_first_path(_shown_path(path), is_asked_for=True)
         _new_main()
@@ -86,7 +86,8 @@ class Script(object):
 
 def _shown_path(path):
     """A script's path as ``__file__`` and tracebacks have it."""
-    if sys.version_info < (3, 9):
+    # There need be no working directory any more.
+    if sys.version_info < (3, 9) or os.path.isabs(path):
         return path
     return os.path.join(os.getcwd(), path)
 
