@@ -18,13 +18,13 @@
 //!    deadlines are among them: connect, idle and write timeouts, rates, the end of a shutdown.
 //! 6. What is ready is looked at, in the poller's order: listeners take in up to 64 connections
 //!    each, connections send what waits and note that they are readable, connects end or go on with
-//!    the next address, watched descriptors and signals give their events.
-//! 7. Names that were looked up start their connects.
-//! 8. All events are given, as many as there is room for, [`EventLoop::wake`] and
+//!    the next address, names that were looked up start theirs, watched descriptors and signals
+//!    give their events.
+//! 7. All events are given, as many as there is room for, [`EventLoop::wake`] and
 //!    [`EventLoop::stop`] among them; and readable connections are read in turn into the caller's
 //!    buffer, as long as it and the number of events have room. Where both want more than there is,
 //!    each has half. A connection is read when the caller has been told that it is there.
-//! 9. What was not given is for step 2 of the next iteration.
+//! 8. What was not given is for step 2 of the next iteration.
 //!
 //! A poll does iterations until one has given something, or its time is over.
 

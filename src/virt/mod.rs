@@ -65,8 +65,8 @@ const LOG: Logger = Logger(Level::None);
 
 /// Connections to hosts, each known by a name of the program's.
 ///
-/// Every method may be called from any thread. Calls for one host follow each other, those for several
-/// run together.
+/// Every method may be called from any thread. Calls to the daemon of one host follow each other, those
+/// for several hosts run together.
 pub struct Client {
     common: Arc<Common>,
     hosts: Mutex<Hosts>,

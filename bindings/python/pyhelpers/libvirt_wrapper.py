@@ -174,7 +174,7 @@ class LibvirtWrapper(object):
         return self._handle.stats("virt_stats_t", _lib.virt_stats)
 
     def close(self):
-        """Closes all connections. Calls that are under way end as they would."""
+        """Closes all connections. Calls that are under way raise OSError with EBADF."""
         if self._handle:
             self._handle.close()
 
