@@ -47,6 +47,14 @@ QUICK_BUILD = {
 #: Spares the download of setuptools where another cell shows it: `make wheel` has one.
 UNISOLATED = "--no-build-isolation"
 
+#: A class without an import line, and a module under the name that its project gave it.
+OLD_PROGRAM = """from pyed.timers import timers
+buffers = ReceiveQueue(("group",), 2, "rw")
+buffers.receive("group", "idx", "unchanged")
+assert timers().processtimer() > 0
+print(buffers.extract("group", "idx"))
+"""
+
 #: No command takes longer than this unless it hangs.
 SECONDS = 200
 
@@ -115,6 +123,9 @@ class Place(object):
 def wheel_cell(name, folder):
     place = Place(name, folder)
     place.install("--no-index", the(".whl"))
+    assert re.search("pyhelpers +" + re.escape(version()), place.run("-m", "pyhelpers"))
+    (folder / "old.py").write_text(OLD_PROGRAM)
+    assert place.run("-m", "pyhelpers.compat", "old.py") == "('unchanged',)\n"
     return place.round_trip(), place.user, place.uninstall()
 
 
