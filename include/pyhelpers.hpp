@@ -33,7 +33,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <functional>
 #include <initializer_list>
 #include <iterator>
 #include <limits>
@@ -85,11 +84,17 @@ inline std::error_code make_error_code(errc code) noexcept {
     return {static_cast<int>(code), category()};
 }
 
-/// What functions throw; what() begins with the name of the function in C.
+/// What functions throw; what() begins with the name of the function in C, or "close", "remove".
 class error : public std::system_error {
 public:
     using std::system_error::system_error;
 };
+
+#ifndef __cpp_exceptions
+// It is in the name of each function that throws or catches: a program may have both variants, and
+// the linker is not to take one for the other.
+inline namespace without_exceptions {
+#endif
 
 /// Where an error goes: thrown, or into the std::error_code given. Its functions take the name of a
 /// function in C and what that has returned; they return it as what it means, and 0 or nothing when
@@ -164,13 +169,18 @@ private:
     std::error_code *code_ = nullptr;
 };
 
+#ifndef __cpp_exceptions
+} // namespace without_exceptions
+#endif
+
 // --- Views
 
 /// A view of `T`s that lie one behind the other: of a std::vector, std::array, std::span, `T[N]`,
 /// and of a braced list as an argument.
 template <class T> class span {
+    // `const`: nothing is written into a temporary, unless that is a view.
     template <class Range>
-    using element = std::remove_pointer_t<decltype(std::data(std::declval<Range &>()))>;
+    using element = std::remove_pointer_t<decltype(std::data(std::declval<const Range &>()))>;
     template <class Range>
     using if_fits = std::enable_if_t<!std::is_same_v<std::decay_t<Range>, span> &&
                                      std::is_convertible_v<element<Range> (*)[], T (*)[]>>;
@@ -208,7 +218,7 @@ private:
 };
 
 /// A view of bytes to send, or received: of text, and of whatever holds char, unsigned char or
-/// std::byte one behind the other. A `const char *` ends at its NUL.
+/// std::byte one behind the other. A `const char *`, or array of char, ends at its NUL.
 class bytes : public ph_bytes_t {
     template <class Range> using element =
         std::remove_cv_t<std::remove_pointer_t<decltype(std::data(std::declval<const Range &>()))>>;
@@ -269,8 +279,10 @@ template <class Int = std::int32_t> Int in_c(milliseconds time) noexcept {
 /// that any thread may close while others call.
 template <class Token, std::int64_t (*Close)(Token *)> class handle {
 public:
-    /// Takes a handle over from C; nullptr: none.
-    explicit handle(Token *taken) noexcept : token_(taken) {}
+    /// Takes a handle over from C; nullptr: none. A template, so that `{}` is no nullptr.
+    template <class Taken, class = std::enable_if_t<std::is_same_v<Taken, Token *> ||
+                                                    std::is_null_pointer_v<Taken>>>
+    explicit handle(Taken taken) noexcept : token_(taken) {}
     handle(handle &&other) noexcept : token_(other.release()) {}
     handle &operator=(handle &&other) noexcept {
         handle taken(std::move(other));
@@ -344,9 +356,9 @@ inline std::int64_t remove_feed(rq_t *queue, std::int64_t id) {
     return rq_feed_stop(queue, id);
 }
 
-/// What the caller gave, as the pointer that C hands back.
+/// What the caller gave, an object or a function, as the pointer that C hands back.
 template <class Call> void *user(Call &call) noexcept {
-    return const_cast<void *>(static_cast<const void *>(&call));
+    return const_cast<void *>(reinterpret_cast<const volatile void *>(&call));
 }
 
 /// Calls what the caller gave for C, through which nothing may be thrown. Returns what was.
@@ -387,7 +399,7 @@ inline bool has_abi() noexcept {
 /// until another call of log_to or log_to_stderr has returned.
 template <class Log> void log_to(Log &log, std::int32_t level, or_throw ec = {}) {
     const auto call = [](void *user, std::int32_t at, const char *message) noexcept {
-        detail::caught([&] { (*static_cast<Log *>(user))(at, std::string_view(message)); });
+        detail::caught([&] { (*reinterpret_cast<Log *>(user))(at, std::string_view(message)); });
     };
     ec("ph_log_set", ph_log_set(call, detail::user(log), level));
 }
@@ -446,6 +458,9 @@ class datagram_buffer {
 public:
     explicit datagram_buffer(std::size_t items = 64, std::size_t size = 65536)
         : items_(items), arrivals_(items), bytes_(size) {}
+    /// Moved, not copied: a copy's items would lie in the original's bytes.
+    datagram_buffer(datagram_buffer &&) noexcept = default;
+    datagram_buffer &operator=(datagram_buffer &&) noexcept = default;
 
     span<const datagram> items() const noexcept {
         return span<const datagram>(items_).first(count_);
@@ -480,7 +495,7 @@ class udp_handler : public detail::handle<udph_t, detail::close_handler> {
 public:
     using config = sized<udph_config_t>;
 
-    explicit udp_handler(udph_t *taken) noexcept : handle(taken) {}
+    using handle::handle;
     explicit udp_handler(int fd, const config &how = {}, or_throw ec = {})
         : handle(ec.read<udph_t *>("udph_new", udph_new, fd, &how)) {}
 
@@ -548,7 +563,7 @@ class peer : public detail::handle<peer_t, detail::close<peer_t, peer_close>> {
 public:
     using config = sized<peer_config_t>;
 
-    explicit peer(peer_t *taken) noexcept : handle(taken) {}
+    using handle::handle;
     /// Not open yet.
     explicit peer(const config &how = {}, or_throw ec = {})
         : handle(ec.read<peer_t *>("peer_new", peer_new, &how)) {}
@@ -628,7 +643,7 @@ public:
         const auto call = [](void *user, std::int32_t is_sent, const ph_addr_t *who,
                              const std::uint8_t *data, std::size_t size) noexcept {
             detail::caught([&] {
-                (*static_cast<Log *>(user))(is_sent != 0, address(*who), bytes(data, size));
+                (*reinterpret_cast<Log *>(user))(is_sent != 0, address(*who), bytes(data, size));
             });
         };
         ec("peer_wire_log", peer_wire_log(get(), call, detail::user(log)));
@@ -646,7 +661,7 @@ class broadcast : public detail::handle<bcast_t, detail::close<bcast_t, bcast_cl
 public:
     using config = sized<bcast_config_t>;
 
-    explicit broadcast(bcast_t *taken) noexcept : handle(taken) {}
+    using handle::handle;
     explicit broadcast(const config &how = {}, or_throw ec = {})
         : handle(ec.read<bcast_t *>("bcast_new", bcast_new, &how)) {}
 
@@ -759,32 +774,33 @@ public:
     friend bool operator!=(tcp_connection a, tcp_connection b) noexcept { return !(a == b); }
 
     /// Returns how many bytes wait now; nothing when it was refused, as too many do.
-    std::optional<std::size_t> send(bytes message, or_throw ec = {}) {
+    std::optional<std::size_t> send(bytes message, or_throw ec = {}) const {
         return ec.maybe("tcp_send", tcp_send(loop_, id_, message.data, message.len), false);
     }
 
     /// Returns how many bytes; 0 when the peer sends no more; nothing when nothing is there.
-    std::optional<std::size_t> read(span<std::uint8_t> into, or_throw ec = {}) {
+    std::optional<std::size_t> read(span<std::uint8_t> into, or_throw ec = {}) const {
         return ec.maybe("tcp_read", tcp_read(loop_, id_, into.data(), into.size()), false);
     }
 
-    void set_reading(std::uint32_t mode, or_throw ec = {}) {
+    void set_reading(std::uint32_t mode, or_throw ec = {}) const {
         ec("tcp_set_reading", tcp_set_reading(loop_, id_, mode));
     }
-    void shutdown_write(or_throw ec = {}) {
+    void shutdown_write(or_throw ec = {}) const {
         ec("tcp_shutdown_write", tcp_shutdown_write(loop_, id_));
     }
-    void close(or_throw ec = {}) { ec("tcp_close", tcp_close(loop_, id_)); }
-    void abort(or_throw ec = {}) { ec("tcp_abort", tcp_abort(loop_, id_)); }
+    void close(or_throw ec = {}) const { ec("tcp_close", tcp_close(loop_, id_)); }
+    void abort(or_throw ec = {}) const { ec("tcp_abort", tcp_abort(loop_, id_)); }
 
-    void set_rate(std::uint64_t read, std::uint64_t write, or_throw ec = {}) {
+    void set_rate(std::uint64_t read, std::uint64_t write, or_throw ec = {}) const {
         ec("tcp_set_rate", tcp_set_rate(loop_, id_, read, write));
     }
-    void set_watermarks(std::size_t low, std::size_t high, std::size_t limit, or_throw ec = {}) {
+    void set_watermarks(std::size_t low, std::size_t high, std::size_t limit,
+                        or_throw ec = {}) const {
         ec("tcp_set_watermarks", tcp_set_watermarks(loop_, id_, low, high, limit));
     }
 
-    void set_timeouts(milliseconds idle, milliseconds write, or_throw ec = {}) {
+    void set_timeouts(milliseconds idle, milliseconds write, or_throw ec = {}) const {
         ec("tcp_set_timeouts", tcp_set_timeouts(loop_, id_, detail::in_c<std::uint32_t>(idle),
                                                 detail::in_c<std::uint32_t>(write)));
     }
@@ -821,7 +837,7 @@ class event_loop : public detail::handle<evloop_t, evloop_close> {
 public:
     using config = sized<evloop_config_t>;
 
-    explicit event_loop(evloop_t *taken) noexcept : handle(taken) {}
+    using handle::handle;
     explicit event_loop(const config &how = {}, or_throw ec = {})
         : handle(ec.read<evloop_t *>("evloop_new", evloop_new, &how)) {}
 
@@ -839,9 +855,10 @@ public:
     /// same, then the first exception leaves `run`, which may be called again: no event is lost.
     template <class Handler> void run(Handler &&handler, or_throw ec = {}) {
         dispatch<std::remove_reference_t<Handler>> calls(handler);
+        evloop_t *const loop = get(); // The handler may move this object, or end its life.
         while (!calls.is_stopped) {
-            const auto count = calls.once(get(), -1, true);
-            const bool has_ended = count == -ESHUTDOWN && evloop_wake(get()) == 0;
+            const auto count = calls.once(loop, -1, true);
+            const bool has_ended = count == -ESHUTDOWN && evloop_wake(loop) == 0;
             if (has_ended) break;
             if (ec("evloop_run_once", count) < 0) return;
         }
@@ -933,7 +950,7 @@ public:
 
 private:
     /// Calls the caller's handler for C, and keeps what it throws until C has returned.
-    template <class Handler> class dispatch {
+    template <class Handler, class = or_throw> class dispatch {
     public:
         explicit dispatch(Handler &handler) noexcept : handler_(handler) {}
 
@@ -1013,8 +1030,8 @@ private:
         std::int64_t count;
         while ((count = extract(arguments..., places_.data(), places_.size(), bytes_.data(),
                                 bytes_.size(), &need)) == -EMSGSIZE) {
-            places_.resize(std::max(places_.size(), need.items));
-            values_.resize(places_.size());
+            values_.resize(std::max(values_.size(), need.items)); // First: never fewer than places.
+            places_.resize(values_.size());
             bytes_.resize(std::max(bytes_.size(), need.bytes));
         }
         const auto filled = ec.some(name, count);
@@ -1047,7 +1064,7 @@ public:
     using feed_config = sized<rq_feed_config_t>;
     using value = value_buffer::value;
 
-    explicit receive_queue(rq_t *taken) noexcept : handle(taken) {}
+    using handle::handle;
     receive_queue(span<const bytes> groups, std::size_t length, std::uint32_t policy = RQ_RW,
                   const config &how = {}, or_throw ec = {})
         : handle(ec.read<rq_t *>("rq_new", rq_new, groups.data(), groups.size(), length, policy,
@@ -1139,7 +1156,7 @@ class named_pipe : public detail::handle<npipe_t, detail::close<npipe_t, npipe_c
 public:
     using config = sized<npipe_config_t>;
 
-    explicit named_pipe(npipe_t *taken) noexcept : handle(taken) {}
+    using handle::handle;
     explicit named_pipe(c_string path, const config &how = {}, or_throw ec = {})
         : handle(ec.read<npipe_t *>("npipe_new", npipe_new, path.get(), &how)) {}
 
@@ -1194,7 +1211,7 @@ class libvirt : public detail::handle<virt_t, detail::close<virt_t, virt_close>>
 public:
     using config = sized<virt_config_t>;
 
-    explicit libvirt(virt_t *taken) noexcept : handle(taken) {}
+    using handle::handle;
     explicit libvirt(const config &how = {}, or_throw ec = {})
         : handle(ec.read<virt_t *>("virt_new", virt_new, &how)) {}
 

@@ -178,6 +178,25 @@ TEST(a_log_hears_of_threads_and_may_throw) {
     CHECK_FAILS(std::errc::invalid_argument, ph::log_to_stderr(-1, ec...));
 }
 
+static std::atomic<int> logged{0};
+static void count_log(std::int32_t, std::string_view) {
+    logged++;
+}
+static void count_wire_log(bool, const ph::address &, ph::bytes) {
+    logged++;
+}
+
+TEST(a_function_may_log) {
+    ph::log_to(count_log, PH_LOG_DEBUG);
+    open_handler(1).close(1s);
+    ph::log_to_stderr(PH_LOG_NONE);
+    CHECK(logged.exchange(0) > 0);
+    ph::peer peer = open_peer();
+    peer.wire_log(count_wire_log);
+    peer.send_to(peer.local(), "x");
+    CHECK_IS(logged, 1);
+}
+
 TEST(a_broadcast_sends_now_and_tells) {
     ph::broadcast::config config;
     config.interface = 1;

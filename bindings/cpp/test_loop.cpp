@@ -4,6 +4,7 @@
 #include "check.hpp"
 
 #include <csignal>
+#include <memory>
 #include <stdexcept>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -21,6 +22,10 @@ struct ready_fd {
 };
 
 static void ignore(const ph::event &) {}
+/// Of the same type as what test_no_exceptions.cpp runs.
+static void thrower(const ph::event &) {
+    throw 1;
+}
 
 TEST(the_end_of_a_part_takes_it_out) {
     ph::event_loop loop;
@@ -141,7 +146,6 @@ TEST(an_exception_leaves_run_and_no_event_is_lost) {
 TEST(a_stop_beside_an_exception_is_not_forgotten) {
     ph::event_loop loop;
     loop.stop();
-    const auto thrower = [](const ph::event &) { throw 1; };
     try {
         loop.run(thrower);
         CHECK(false && "nothing was thrown");
@@ -177,6 +181,15 @@ TEST(a_loop_that_a_handler_closes_ends_with_an_error) {
     };
     CHECK(check::error_of(close_and_run) == std::errc::bad_file_descriptor ||
           check::error_of(close_and_run) == ph::errc::shut_down);
+}
+
+TEST(a_handler_may_end_the_life_of_its_loop) {
+    const auto end_and_run = [](auto &...ec) {
+        auto loop = std::make_unique<ph::event_loop>();
+        const ph::timer timer = loop->add_timer(0ns);
+        loop->run([&](const ph::event &) { loop.reset(); }, ec...);
+    };
+    CHECK(check::error_of(end_and_run) == std::errc::bad_file_descriptor);
 }
 
 /// Two connections of one loop that are each other's ends.
@@ -228,7 +241,8 @@ TEST(a_connection_is_read_and_refuses_and_is_told) {
     ends.other.set_reading(TCP_READ_OFF);
     const std::string big(1 << 20, 'x');
     std::optional<std::size_t> waiting = 0;
-    while (waiting == 0u) waiting = ends.one.send(big);
+    const auto send_big = [one = ends.one, &big] { return one.send(big); }; // A copy, const here.
+    while (waiting == 0u) waiting = send_big();
     CHECK(waiting > 0u && !ends.one.send(big)); // Refused, which is no error.
     CHECK(ends.one.stats().waiting > 0 && ends.one.socket() >= 0);
     CHECK(!ends.one.local() && !ends.one.remote()); // Unix sockets have no IP address.

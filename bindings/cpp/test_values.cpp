@@ -4,7 +4,9 @@
 #include "check.hpp"
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <unordered_set>
 #if __cplusplus >= 202002L
 #include <span>
@@ -29,11 +31,21 @@ static_assert(noexcept(std::declval<ph::peer &>().get()));
 static_assert(noexcept(std::declval<ph::peer &>().release()));
 static_assert(noexcept(ph::address() == ph::address()));
 
+/// `Handle({})` would be a handle of nullptr, where the default configuration is meant.
+template <class Handle, class = void> constexpr bool takes_braces = false;
+template <class Handle>
+constexpr bool takes_braces<Handle, std::void_t<decltype(Handle({}))>> = true;
+static_assert(!takes_braces<ph::peer> && !takes_braces<ph::event_loop>);
+
+static_assert(!std::is_copy_constructible_v<ph::datagram_buffer>); // Its items point into it.
+static_assert(std::is_nothrow_move_assignable_v<ph::datagram_buffer>);
 static_assert(!std::is_constructible_v<ph::bytes, std::nullptr_t>);
 static_assert(!std::is_constructible_v<ph::bytes, std::vector<int>>);
 static_assert(!std::is_constructible_v<ph::bytes, int>);
 static_assert(!std::is_constructible_v<ph::span<int>, const std::vector<int> &>);
 static_assert(!std::is_constructible_v<ph::span<int>, std::initializer_list<int>>);
+static_assert(!std::is_constructible_v<ph::span<int>, std::vector<int>>); // It would dangle.
+static_assert(std::is_constructible_v<ph::span<int>, std::vector<int> &>);
 static_assert(std::is_constructible_v<ph::span<const int>, const std::vector<int> &>);
 static_assert(!std::is_constructible_v<ph::span<std::uint8_t>, std::string &>);
 static_assert(std::is_convertible_v<std::error_code &, ph::or_throw>);
@@ -167,6 +179,40 @@ TEST(buffers_that_were_moved_from_receive_nothing) {
     CHECK_FAILS(std::errc::invalid_argument, loop.poll(events, 0ms, ec...));
 }
 
+/// How many allocations succeed; -1: all.
+static thread_local int allocations_left = -1;
+
+void *operator new(std::size_t size) {
+    if (allocations_left == 0) throw std::bad_alloc();
+    if (allocations_left > 0) allocations_left--;
+    if (void *const memory = std::malloc(size)) return memory;
+    throw std::bad_alloc();
+}
+void operator delete(void *memory) noexcept {
+    std::free(memory);
+}
+void operator delete(void *memory, std::size_t) noexcept {
+    std::free(memory);
+}
+
+TEST(a_buffer_that_could_not_grow_is_used_again) {
+    ph::receive_queue queue({"group"}, 1000);
+    for (int i = 0; i < 1000; i++) queue.receive("group", "idx", "value");
+    for (const int enough_for : {0, 1}) {
+        ph::value_buffer buffer(1, 1 << 16); // Room for the bytes, not for the values.
+        bool is_thrown = false;
+        allocations_left = enough_for;
+        try {
+            queue.extract("group", "idx", buffer);
+        } catch (const std::bad_alloc &) {
+            is_thrown = true;
+        }
+        allocations_left = -1;
+        CHECK(is_thrown);
+        CHECK_IS(queue.extract("group", "idx", buffer).size(), 1000u);
+    }
+}
+
 TEST(a_stopwatch_counts) {
     ph::stopwatch watch;
     CHECK_FAILS(ph::errc::no_data, watch.toc(ec...));
@@ -181,6 +227,13 @@ TEST(a_stopwatch_counts) {
 // In test_alone.cpp, which sees nothing but the header.
 const std::error_category &category_elsewhere();
 std::string message_elsewhere(int code);
+
+// In test_no_exceptions.cpp, which is built without them.
+bool works_without_exceptions();
+
+TEST(code_without_exceptions_works_beside_code_with_them) {
+    CHECK(works_without_exceptions());
+}
 
 TEST(two_translation_units_share_the_header) {
     CHECK(&category_elsewhere() == &ph::category());
