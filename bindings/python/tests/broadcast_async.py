@@ -3,7 +3,7 @@
 import asyncio
 import errno
 
-from support import now, numbered
+from support import DEADLINE, now, numbered
 
 TO_ALL = "127.255.255.255"
 
@@ -38,12 +38,12 @@ async def others_run(test):
     test.assertGreater(len(turns), 1)
     plain.sendto(b"x", (TO_ALL, receiver.port))
     test.assertEqual((await waiting).data, b"x")
-    for data in numbered(50):
-        plain.sendto(data, (TO_ALL, receiver.port))
-    before = len(turns)
-    for _ in range(50):
-        await receiver.__anext__()
-    test.assertGreaterEqual(len(turns) - before, 40)
+    # Answers that are always there let them run as well, now and then.
+    before, end = len(turns), now() + 0.02
+    while now() < end or len(turns) == before and now() < end + DEADLINE:
+        plain.sendto(b"x", (TO_ALL, receiver.port))
+        test.assertEqual((await receiver.__anext__()).data, b"x")
+    test.assertGreater(len(turns), before)
     task.cancel()
 
 
