@@ -67,7 +67,9 @@ def counted(text):
         numbers = {key: int(n) for key, n in re.findall(r"(\w+)=(\d+)", rest)}
         bad = numbers.get("failures", 0) + numbers.get("errors", 0)
         skips = numbers.get("skipped", 0)
-        passed, failed, skipped = passed + int(ran) - bad - skips, failed + bad, skipped + skips
+        # What is skipped as a whole has run no test.
+        good = max(0, int(ran) - bad - skips)
+        passed, failed, skipped = passed + good, failed + bad, skipped + skips
     if not passed + failed + skipped:
         return ""
     return "%d passed, %d failed, %d skipped" % (passed, failed, skipped)

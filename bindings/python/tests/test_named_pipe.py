@@ -786,7 +786,9 @@ class Life(PipeTest):
         waiting = self.in_thread(lambda: [receiver.receive(), receiver.receive()])
         wait_until(lambda: receiver.stats()["received"] == 1, "the first is received")
         os.unlink(self.path)
-        wait_until(lambda: sender.send("after"), "the receiver makes it again")
+        # What is sent in that very instant may stay in the old one.
+        wait_until(lambda: os.path.exists(self.path), "the receiver makes it again")
+        wait_until(lambda: sender.send("after"), "and reads from it")
         self.assertEqual(self.outcome_of(waiting), ["before", "after"])
 
     def test_a_forked_child_opens_it_anew(self):
