@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 
 #: Set where it is so.
 ALONE = "PYHELPERS_SEEDS_ALONE"

@@ -8,7 +8,7 @@ out=target/c
 lib=target/release
 warnings="-Wall -Wextra -Wpedantic -Werror"
 link="-L$lib -lpyhelpers -Wl,-rpath,$PWD/$lib -pthread"
-sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=all"
+sanitizers="-O0 -fsanitize=address,undefined -fno-sanitize-recover=all"
 missing=
 status=0
 

@@ -219,6 +219,12 @@ def times_asleep(pid, thread):
         return None
 
 
+def with_one_backend():
+    """For the setUpModule() of tests in which nothing knows the backend."""
+    if os.environ.get("PYHELPERS_BACKEND") == "ctypes":
+        raise unittest.SkipTest("nothing in it knows the backend; it is run with cffi")
+
+
 def collect_garbage():
     # PyPy runs finalizers after a collection, and what they free goes with the next.
     for _ in range(3):

@@ -14,7 +14,7 @@ import tempfile
 import unittest
 import weakref
 
-from support import DEADLINE, PY2, HandlerTest, port_of
+from support import DEADLINE, PY2, HandlerTest, port_of, with_one_backend
 
 if not PY2:
     import asyncio
@@ -22,6 +22,9 @@ if not PY2:
     import aio_cases
     from pyhelpers import aio
     from pyhelpers.named_pipe_wrapper import NamedPipeWrapper
+
+
+setUpModule = with_one_backend
 
 
 def settled_descriptors():
@@ -167,7 +170,7 @@ class Cases(object):
                 self.loop.close()
                 self.setUp()
                 loops.append(weakref.ref(self.loop))
-                self.loop.run_until_complete(peer.receive(timeout=0.001))
+                self.loop.run_until_complete(peer.receive(timeout=0.1))
                 self.assertEqual(len(copies), 1)
             self.loop.close()
             settled_descriptors()

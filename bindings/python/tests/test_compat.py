@@ -11,7 +11,7 @@ import threading
 import unittest
 import zipfile
 
-from support import DEADLINE, PY2, PYPY
+from support import DEADLINE, PY2, PYPY, with_one_backend
 
 COMPAT = ["-m", "pyhelpers.compat"]
 
@@ -143,9 +143,7 @@ if __name__ == "__main__":
 """
 
 
-def setUpModule():
-    if os.environ.get("PYHELPERS_BACKEND") == "ctypes":
-        raise unittest.SkipTest("nothing in it knows the backend; it is run with cffi")
+setUpModule = with_one_backend
 
 
 class CompatTest(unittest.TestCase):

@@ -18,12 +18,14 @@ from pyhelpers.event_loop import EventLoop
 from pyhelpers.named_pipe_wrapper import NamedPipeWrapper
 from pyhelpers.receive_queue import ReceiveQueue
 from pyhelpers.udping import Peer
-from support import DEADLINE, PY2, HandlerTest, needs_python3
+from support import DEADLINE, PY2, HandlerTest, needs_python3, with_one_backend
 
 if not PY2:
     import selectors
 
     import fds_cases
+
+setUpModule = with_one_backend
 
 HOST = "127.0.0.1"
 ROUNDS = 5

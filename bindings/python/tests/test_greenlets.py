@@ -9,7 +9,9 @@ import importlib
 import os
 import unittest
 
-from support import PY2, PYPY, HandlerTest, run_child
+from support import PY2, PYPY, HandlerTest, run_child, with_one_backend
+
+setUpModule = with_one_backend
 
 #: A program's beginning: two sockets, and room for a ticker's ticks.
 BEGIN = """
