@@ -183,8 +183,10 @@ async def storm(test, kind, take_once, has_cancels=True):
                 dying.append(task)
     tasks.append(asyncio.ensure_future(receive()))
     await until(lambda: len(found) >= len(sent), "all came")
-    # A second time would be right behind.
-    await asyncio.sleep(0.005)
+    # A second time would be before this one.
+    sent.append(b"%d" % len(sent))
+    send(sent[-1])
+    await until(lambda: sent[-1] in found, "the last came")
     for task in tasks + dying:
         await cancel(task)
     test.assertEqual(sorted(found, key=int), sent)
@@ -419,12 +421,14 @@ async def a_reader_in_the_middle(test):
 
     NamedPipeWrapper.receive = counted
     try:
+        started = now()
         receiving = asyncio.ensure_future(pipe.receive())
-        await asyncio.sleep(0.1)
+        await until(lambda: len(looks) >= 20, "it looks again and again")
     finally:
         NamedPipeWrapper.receive = receive
+    # It looks twice, and each nap is twice as long as the one before.
+    test.assertGreater(now() - started, 0.02)
     test.assertTrue(is_readable(pipe.fileno()))
-    test.assertTrue(2 < len(looks) < 100, len(looks))
     test.assertEqual(len(await loop.run_in_executor(None, other.receive)), 3 << 20)
     test.assertTrue(await writing)
     test.assertTrue(writer.send(b"next"))
