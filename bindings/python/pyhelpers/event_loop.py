@@ -2,6 +2,7 @@
 
 import errno
 import math
+import os
 import sys
 import traceback
 from array import array
@@ -115,7 +116,11 @@ class Server(object):
     def address(self):
         """The address that it listens on, as of Python's sockets; the path of a Unix socket."""
         found = _tcp.address(self._loop, self._id, _lib.tcp_local, self._checked)
-        return found or self._host[len("unix:") :]
+        if found:
+            return found
+        path = self._host[len("unix:") :]
+        # On Python 2 either kind of string names a file.
+        return os.fsdecode(path) if hasattr(os, "fsdecode") else path
 
     def _checked(self, code):
         return self._loop.check_of(code, "the server is closed")

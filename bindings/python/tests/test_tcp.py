@@ -183,6 +183,13 @@ class Echo(LoopTest):
                 client.connect(plain)
                 self.until(loop, lambda: len(accepted) == 2, "the plain one is accepted")
 
+    def test_the_path_of_a_unix_socket_is_text(self):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        path = os.path.join(folder, "socket")
+        server = self.server(self.loop(), host=b"unix:" + path.encode("utf-8"))
+        self.assertEqual(server.address, path)
+
     def test_addresses_and_counts(self):
         loop, data = self.loop(), []
         connection, client = self.accepted(loop, on_data=lambda _, part: data.append(part))
