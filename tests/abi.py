@@ -4,24 +4,17 @@ Run with the package and cffi importable: PYTHONPATH=bindings/python:.deps/tools
 """
 
 import ctypes
-import pathlib
-import re
 import subprocess
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from project import HEADER, ROOT, documented
+
 LIBRARY = ROOT / "target" / "release" / "libpyhelpers.so"
-HEADER = ROOT / "include" / "pyhelpers.h"
 
 
 def exported():
     lines = subprocess.check_output(["nm", "-D", "--defined-only", LIBRARY], text=True)
     return {line.split()[-1] for line in lines.splitlines()}
-
-
-def documented():
-    """Functions of the header that stand right below their comment."""
-    return set(re.findall(r"^ \*/\n[^\n#;]*?\b(\w+)\(", HEADER.read_text(), flags=re.M))
 
 
 class Abi(unittest.TestCase):

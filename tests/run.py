@@ -31,10 +31,15 @@ def declarations(output):
     return call(output, sys.executable, generate, "--check", PYTHONPATH=tools())
 
 
+def with_package(output, script, *folders):
+    """Runs a script that imports the package, the tools, and what is in these folders."""
+    path = os.pathsep.join(str(folder) for folder in (PACKAGE, tools()) + folders)
+    return call(output, sys.executable, script, PYTHONPATH=path)
+
+
 def abi(output):
     need("nm")
-    path = os.pathsep.join([str(PACKAGE), str(tools())])
-    return call(output, sys.executable, "tests/abi.py", PYTHONPATH=path)
+    return with_package(output, "tests/abi.py")
 
 
 def demo_server(output):
@@ -49,13 +54,11 @@ def demo_server(output):
 def discovery(output):
     """Hosts on a network of their own; skipped, with the reason, where none is permitted."""
     need("ip")
-    path = os.pathsep.join([str(PACKAGE), str(tools())])
-    return call(output, sys.executable, "tests/net/discovery.py", PYTHONPATH=path)
+    return with_package(output, "tests/net/discovery.py")
 
 
 def readme(output):
-    path = os.pathsep.join([str(PACKAGE), str(tools())])
-    return call(output, sys.executable, "tests/readme.py", PYTHONPATH=path)
+    return with_package(output, "tests/readme.py")
 
 
 def wheel(output):
@@ -78,8 +81,7 @@ def stubs(output):
     folder = DEPS / "types"
     wanted = ["mypy==1.14.1", "mypy_extensions==1.0.0", "typing_extensions==4.12.2", "tomli==2.2.1"]
     pip(folder, "--no-deps", *wanted)
-    path = os.pathsep.join([str(PACKAGE), str(tools()), str(folder)])
-    return call(output, sys.executable, "tests/stubs.py", PYTHONPATH=path)
+    return with_package(output, "tests/stubs.py", folder)
 
 
 def steps():

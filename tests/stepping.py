@@ -1,14 +1,14 @@
 """One step of the run: a command, its log, what it counted and how it ended."""
 
 import os
-import pathlib
 import re
 import shutil
 import signal
 import subprocess
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from project import ROOT
+
 LOGS = ROOT / "target" / "test-logs"
 
 #: No step takes longer than this unless it hangs.

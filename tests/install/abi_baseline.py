@@ -19,14 +19,14 @@ import sys
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-HEADER = ROOT / "include" / "pyhelpers.h"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from project import HEADER, ROOT, documented  # noqa: E402
+from stepping import NOT_FOUND  # noqa: E402
+
 BASELINE = ROOT / "packaging" / "abi-baseline.c"
 
 TITLE = "/* As tests/install/abi_baseline.py compares it; `make abi` writes it anew. */\n"
-
-#: Exit status for "a tool I need is not here".
-NOT_FOUND = 3
 
 
 def as_source(header):
@@ -75,9 +75,9 @@ class Baseline(unittest.TestCase):
     def test_all_that_the_header_declares_is_compared(self):
         header = HEADER.read_text()
         source = as_source(header)
-        documented = re.findall(r"^ \*/\n[^\n#;]*?\b(\w+)\(", header, flags=re.M)
-        self.assertGreater(len(documented), 100)
-        self.assertEqual(source.count(") {}\n"), len(documented))
+        functions = documented()
+        self.assertGreater(len(functions), 100)
+        self.assertEqual(source.count(") {}\n"), len(functions))
         self.assertEqual(source.count("constant_"), header.count("\n#define "))
 
     def test_each_kind_of_change_is_found(self):

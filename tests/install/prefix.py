@@ -14,15 +14,17 @@ import sys
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from project import ROOT, VERSION, documented  # noqa: E402
+from stepping import NOT_FOUND  # noqa: E402
+
 EXAMPLES = sorted((ROOT / "bindings" / "c" / "examples").glob("*.c"))
 PROGRAMS = pathlib.Path(__file__).resolve().parent / "programs"
 
-VERSION = re.search(r'^version = "(.*)"', (ROOT / "Cargo.toml").read_text(), flags=re.M).group(1)
 SONAME = "libpyhelpers.so." + VERSION.split(".")[0]
 
-#: Exit status for "a tool I need is not here", and the tools with their packages.
-NOT_FOUND = 3
+#: The tools with their packages.
 TOOLS = {
     "gcc": "gcc",
     "g++": "g++",
@@ -63,11 +65,6 @@ def attempt(*command, **environment):
 
 def make(target, **variables):
     return run("make", target, *["%s=%s" % item for item in variables.items()])
-
-
-def documented():
-    header = (ROOT / "include" / "pyhelpers.h").read_text()
-    return set(re.findall(r"^ \*/\n[^\n#;]*?\b(\w+)\(", header, flags=re.M))
 
 
 def global_symbols(library, *options):

@@ -18,13 +18,14 @@ import sys
 import tempfile
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+from project import ROOT  # noqa: E402
+from stepping import NOT_FOUND  # noqa: E402
+
 LIBRARY = ROOT / "target" / "release" / "libpyhelpers.so"
 NODE_MODULES = ROOT / ".deps" / "node" / "node_modules"
 JNA = "/usr/share/java/jna.jar"
-
-#: Exit status for "a tool I need is not here", as tests/run.py knows it.
-NOT_FOUND = 3
 
 PRINTED = {
     "udp echo": "100 answers, the last one: datagram 99\n",

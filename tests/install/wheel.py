@@ -20,11 +20,10 @@ import tempfile
 import unittest
 import zipfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from abi import documented  # noqa: E402
 from interpreters import DEPS, MATRIX, NEWEST, OLDEST, Interpreter, pip  # noqa: E402
+from project import ROOT, VERSION, documented  # noqa: E402
 from stepping import NOT_FOUND, NotFound  # noqa: E402
 
 DIST = ROOT / "target" / "wheel" / "dist"
@@ -123,7 +122,7 @@ class Place(object):
 def wheel_cell(name, folder):
     place = Place(name, folder)
     place.install("--no-index", the(".whl"))
-    assert re.search("pyhelpers +" + re.escape(version()), place.run("-m", "pyhelpers"))
+    assert re.search("pyhelpers +" + re.escape(VERSION), place.run("-m", "pyhelpers"))
     (folder / "old.py").write_text(OLD_PROGRAM)
     assert place.run("-m", "pyhelpers.compat", "old.py") == "('unchanged',)\n"
     return place.round_trip(), place.user, place.uninstall()
@@ -237,7 +236,7 @@ class Installed(unittest.TestCase):
 
     def check_round_trip(self, told, below):
         self.assertEqual(told["families"], FAMILIES)
-        self.assertEqual(told["version"], version())
+        self.assertEqual(told["version"], VERSION)
         self.assertIn(pathlib.Path(below).resolve(), pathlib.Path(told["package"]).parents)
 
     def check(self, cell, name):
@@ -257,7 +256,7 @@ class Installed(unittest.TestCase):
     def test_an_environment_of_its_own(self):
         checked, shown, told, environment = self.result(venv_cell, NEWEST)
         self.assertIn("No broken requirements found", checked)
-        self.assertIn("Version: " + version(), shown)
+        self.assertIn("Version: " + VERSION, shown)
         self.assertIn("pyhelpers/libpyhelpers.so", shown)
         self.check_round_trip(told, environment)
 
@@ -285,12 +284,12 @@ class Wheel(unittest.TestCase):
         self.addCleanup(self.archive.close)
 
     def metadata(self, name):
-        path = "pyhelpers-%s.dist-info/%s" % (version(), name)
+        path = "pyhelpers-%s.dist-info/%s" % (VERSION, name)
         return self.archive.read(path).decode("utf-8")
 
     def test_its_name_and_its_tags_are_those_of_every_python(self):
         platforms = ["manylinux_2_17_x86_64", "manylinux2014_x86_64"]
-        name = "pyhelpers-%s-py2.py3-none-%s.whl" % (version(), ".".join(platforms))
+        name = "pyhelpers-%s-py2.py3-none-%s.whl" % (VERSION, ".".join(platforms))
         self.assertEqual(the(".whl").name, name)
         tags = re.findall("(?m)^Tag: (.*)", self.metadata("WHEEL"))
         wanted = {"py%d-none-%s" % (major, name) for major in (2, 3) for name in platforms}
@@ -315,7 +314,7 @@ class Wheel(unittest.TestCase):
 
     def test_its_metadata_says_what_it_is(self):
         text = self.metadata("METADATA")
-        self.assertIn("\nVersion: %s\n" % version(), text)
+        self.assertIn("\nVersion: %s\n" % VERSION, text)
         self.assertIn("\nLicense: MIT\n", text)
         self.assertIn("\nRequires-Python: >=2.7, ", text)
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -342,7 +341,7 @@ class Library(unittest.TestCase):
     def test_it_is_never_unloaded_and_has_a_soname(self):
         dynamic = self.told_by("readelf", "-dW")
         self.assertRegex(dynamic, r"FLAGS_1.*NODELETE")
-        major = version().split(".")[0]
+        major = VERSION.split(".")[0]
         self.assertIn("Library soname: [libpyhelpers.so.%s]" % major, dynamic)
 
     def test_it_needs_no_glibc_above_2_17_and_nothing_but_glibc(self):
@@ -369,10 +368,6 @@ class Sdist(unittest.TestCase):
             self.assertEqual(here - set(names), set())
         bindings = [name for name in names if name.startswith("bindings/python/")]
         self.assertEqual({name.split("/")[2] for name in bindings}, {"pyhelpers"})
-
-
-def version():
-    return re.search('(?m)^version = "(.+)"', (ROOT / "Cargo.toml").read_text()).group(1)
 
 
 if __name__ == "__main__":
