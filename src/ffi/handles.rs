@@ -170,8 +170,9 @@ fn new_block() -> Result<*mut [Slot; BLOCK]> {
     let block: *mut [Slot; BLOCK] = block.cast();
     // SAFETY: nobody else has it yet, and slots that are all 0 are valid.
     let slots = unsafe { block.as_mut() }.ok_or(Errno(libc::ENOMEM))?;
+    let free = state(FREE, first_generation());
     for slot in slots {
-        *slot.state.get_mut() = state(FREE, first_generation());
+        *slot.state.get_mut() = free;
     }
     Ok(block)
 }
