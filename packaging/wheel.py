@@ -55,7 +55,8 @@ def library():
     """Builds the library alone, which lets LTO see all of it; gives its path."""
     crate = ["--release", "--locked", "--lib", "--crate-type", "cdylib", "--target-dir", WORK]
     # What would be stripped from it at once need not be made.
-    options = ["--config", "profile.release.debug=false", "--target", TARGET + "." + GLIBC]
+    profile = ["--config", "profile.release.lto=true", "--config", "profile.release.debug=false"]
+    options = [*profile, "--target", TARGET + "." + GLIBC]
     run("cargo-zigbuild", "rustc", *crate, *options)
     return WORK / TARGET / "release" / "libpyhelpers.so"
 
